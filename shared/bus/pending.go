@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -16,6 +17,9 @@ const (
 	retryAfter = 20 * time.Millisecond
 	// backlogMost bounds the signals of one pair that wait for that retry; more are slow.
 	backlogMost = 256
+	// settleAfter is how long a negative outcome waits for a positive one after all whom presence shows have answered: a
+	// user may be on a gateway that it does not show yet, which tells gatherTime later than others that it delivered.
+	settleAfter = 50 * time.Millisecond
 )
 
 // pair is what order is kept for.
@@ -32,6 +36,7 @@ type sent struct {
 	retried  bool         // NATS knew no receiver once already
 	answered []string     // gateways that did not deliver it
 	worst    wire.Outcome // the worst of their answers
+	settles  time.Time    // when that is the outcome; zero before all have answered
 
 	prev, next *sent // in the order of n, which is that of the deadlines
 }
@@ -51,13 +56,14 @@ type backlog struct {
 type pending struct {
 	publish func(*sent) error
 	holders func(user string) []string
-	wake    chan struct{} // one slot: a backlog has come into being; full means the watcher will look anyway
+	wake    chan struct{} // one slot: something will be due; full means the watcher will look anyway
 
 	mu       sync.Mutex
 	closed   bool
 	last     uint64
 	byNumber map[uint64]*sent
-	list     sent // ring of all in byNumber
+	list     sent    // ring of all in byNumber
+	settling []*sent // in the order of settles; some have their outcome already
 	backlogs map[pair]*backlog
 }
 
@@ -153,7 +159,7 @@ func (t *pending) positive(n uint64, o wire.Outcome) {
 	}
 }
 
-// negative counts when every gateway that presence shows to hold the user has answered.
+// negative counts settleAfter after every gateway that presence shows to hold the user has answered.
 func (t *pending) negative(n uint64, gateway string, o wire.Outcome) {
 	t.mu.Lock()
 	p := t.byNumber[n]
@@ -168,7 +174,7 @@ func (t *pending) negative(n uint64, gateway string, o wire.Outcome) {
 	if p.worst == 0 || o.Worse(p.worst) {
 		p.worst = o
 	}
-	answered, worst := slices.Clone(p.answered), p.worst
+	answered := slices.Clone(p.answered)
 	t.mu.Unlock()
 
 	for _, holder := range t.holders(p.to) {
@@ -176,7 +182,15 @@ func (t *pending) negative(n uint64, gateway string, o wire.Outcome) {
 			return
 		}
 	}
-	t.finish(n, worst)
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byNumber[n] != p || !p.settles.IsZero() {
+		return
+	}
+	p.settles = time.Now().Add(settleAfter)
+	t.settling = append(t.settling, p)
+	nudge(t.wake)
 }
 
 func (t *pending) noResponders(n uint64) {
@@ -205,24 +219,21 @@ func (t *pending) noResponders(n uint64) {
 	}
 	if now := time.Now(); !now.Before(b.due) { // new, or being sent
 		b.due = now.Add(retryAfter)
-		select {
-		case t.wake <- struct{}{}:
-		default:
-		}
+		nudge(t.wake)
 	}
 	// Signals sent since p may stand here already, p's own failure having been on its way.
-	at, _ := slices.BinarySearchFunc(b.waiting, n, func(w *sent, n uint64) int {
-		return int(int64(w.n) - int64(n))
-	})
+	at, _ := slices.BinarySearchFunc(b.waiting, n, func(w *sent, n uint64) int { return cmp.Compare(w.n, n) })
 	b.waiting = slices.Insert(b.waiting, at, p)
 }
 
-// watch expires signals and retries backlogs until ctx ends.
+// watch expires and settles signals and retries backlogs until ctx ends.
 func (t *pending) watch(ctx context.Context) {
 	expiry := time.NewTicker(expiryTick)
 	defer expiry.Stop()
-	retry := time.NewTimer(time.Hour)
+	retry := time.NewTimer(retryAfter)
 	defer retry.Stop()
+	settle := time.NewTimer(settleAfter)
+	defer settle.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -231,9 +242,13 @@ func (t *pending) watch(ctx context.Context) {
 			t.expire(now)
 		case <-t.wake:
 		case <-retry.C:
+		case <-settle.C:
 		}
 		if next, any := t.retryDue(time.Now()); any {
 			retry.Reset(time.Until(next))
+		}
+		if next, any := t.settle(time.Now()); any {
+			settle.Reset(time.Until(next))
 		}
 	}
 }
@@ -253,6 +268,26 @@ func (t *pending) expire(now time.Time) {
 		}
 		t.mu.Unlock()
 		p.outcome(o)
+	}
+}
+
+// settle gives the negative outcomes that are due and says when the next one is.
+func (t *pending) settle(now time.Time) (next time.Time, any bool) {
+	for {
+		t.mu.Lock()
+		if len(t.settling) == 0 {
+			t.mu.Unlock()
+			return time.Time{}, false
+		}
+		p := t.settling[0]
+		if now.Before(p.settles) {
+			t.mu.Unlock()
+			return p.settles, true
+		}
+		t.settling = t.settling[1:]
+		o := p.worst
+		t.mu.Unlock()
+		t.finish(p.n, o)
 	}
 }
 

@@ -22,7 +22,7 @@ var (
 		`"sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"EsAw"}`
 )
 
-func benchSignal(b *testing.B) Signal {
+func benchSignal(b testing.TB) Signal {
 	r := NewReader([]byte(benchOffer))
 	defer r.Free()
 	req, err := ReadRequest(r, Offer)

@@ -121,7 +121,7 @@ func TestReaderDepth(t *testing.T) {
 		if text := nested(way[0], way[1], MaxDepth); !accepts(text) {
 			t.Errorf("not taken: %s", text)
 		}
-		for _, depth := range []int{MaxDepth + 1, 100, 10_000, 100_000} {
+		for _, depth := range []int{MaxDepth + 1, 100, 10_000} {
 			text := nested(way[0], way[1], depth)
 			if _, err := readObject([]byte(text)); !errors.Is(err, ErrSyntax) {
 				t.Errorf("%d levels of %s: %v", depth, way[0], err)
