@@ -1,0 +1,188 @@
+package session
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"beckon/gateway/roster"
+	"beckon/shared/bus"
+	"beckon/shared/wire"
+)
+
+// Errors of [Hub.Login].
+var (
+	ErrDraining = errors.New("the gateway is stopping")
+	ErrFull     = errors.New("the gateway has as many sessions as it may have")
+)
+
+// Options are what a hub works with. All are required.
+type Options struct {
+	Gateway     string // this gateway's name
+	Incarnation string // new at every start
+	Conn        *bus.Conn
+	Roster      *roster.Roster
+	Announcer   *bus.Announcer
+	MaxSessions int
+	Metrics     *Metrics
+	Log         *slog.Logger
+}
+
+// Hub holds the sessions of this gateway by user.
+//
+// Nobody who calls it waits for NATS. A login is completed by a goroutine of the hub (see admission.go); signals leave
+// through [bus.Signals], which also brings those that arrive to deliver.
+type Hub struct {
+	o       Options
+	log     *slog.Logger
+	signals *bus.Signals
+	door    *admission
+
+	mu       sync.RWMutex
+	draining bool
+	users    map[string][]*Session // by subject token; each list is replaced, never changed, so that readers need no lock
+	sessions map[string]*Session   // by id
+}
+
+// NewHub starts a hub. Close it.
+func NewHub(o Options) (*Hub, error) {
+	h := &Hub{
+		o:        o,
+		log:      o.Log.With("component", "hub"),
+		users:    make(map[string][]*Session),
+		sessions: make(map[string]*Session),
+	}
+	signals, err := bus.NewSignals(bus.SignalOptions{
+		Conn: o.Conn, Gateway: o.Gateway, Incarnation: o.Incarnation,
+		Deliver: h.deliver, Holders: o.Roster.Gateways, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.signals = signals
+	h.door = &admission{conn: o.Conn, signals: signals, here: h.here, admit: h.admit, log: h.log}
+	h.door.start()
+	o.Metrics.watch(h)
+	return h, nil
+}
+
+// Close ends the hub's goroutines. Connections that are still open stay so, cut off from everybody.
+func (h *Hub) Close() {
+	h.door.close()
+	h.signals.Close()
+}
+
+// Login adds a session of a valid user in a valid room. It returns at once; the session's connection is welcomed, or
+// closed with [NotReady], a moment later. Call Leave when the connection has ended, whatever ended it.
+func (h *Hub) Login(conn Conn, userID, room string, fullLists bool) (*Session, error) {
+	s := &Session{
+		ID: wire.NewID(), User: userID, Room: room,
+		token: wire.Token(userID), from: wire.Quote(userID), since: time.Now().UnixMilli(), full: fullLists,
+		conn: conn, ready: make(chan struct{}),
+	}
+	if err := h.add(s); err != nil {
+		return nil, err
+	}
+	h.door.ask(s)
+	return s, nil
+}
+
+func (h *Hub) add(s *Session) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.draining:
+		return ErrDraining
+	case len(h.sessions) >= h.o.MaxSessions:
+		return ErrFull
+	}
+	h.users[s.token] = append(slices.Clone(h.users[s.token]), s)
+	h.sessions[s.ID] = s
+	return nil
+}
+
+// admit completes a login whose subscription NATS has confirmed, or ends one that it has not confirmed in time.
+func (h *Hub) admit(s *Session, confirmed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	if !confirmed {
+		s.conn.Close(NotReady)
+		return
+	}
+	s.conn.Welcome(s)
+	s.welcomed.Store(true)
+	close(s.ready)
+	h.o.Roster.Join(s.login(), s.conn, s.full)
+	h.o.Announcer.Join(s.login())
+}
+
+// Leave removes a session, and says so to everybody who saw it. Calling it again does nothing.
+func (h *Hub) Leave(s *Session) {
+	h.remove(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended = true
+	if !s.welcomed.Load() {
+		close(s.ready)
+		return
+	}
+	h.o.Roster.Leave(s.ID)
+	h.o.Announcer.Leave(s.ID)
+}
+
+func (h *Hub) remove(s *Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sessions[s.ID] != s {
+		return
+	}
+	delete(h.sessions, s.ID)
+	rest := slices.DeleteFunc(slices.Clone(h.users[s.token]), func(other *Session) bool { return other == s })
+	if len(rest) > 0 {
+		h.users[s.token] = rest
+		return
+	}
+	delete(h.users, s.token)
+	h.door.forget(s)
+}
+
+func (h *Hub) here(token string) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.users[token]) > 0
+}
+
+// Sync has the room's list sent to the session again.
+func (h *Hub) Sync(s *Session) { h.o.Roster.Sync(s.ID) }
+
+// Sessions is how many sessions there are here.
+func (h *Hub) Sessions() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.sessions)
+}
+
+// Users is how many users have sessions here.
+func (h *Hub) Users() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.users)
+}
+
+// Full reports that no more sessions fit.
+func (h *Hub) Full() bool { return h.Sessions() >= h.o.MaxSessions }
+
+// Draining reports that Drain has begun.
+func (h *Hub) Draining() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.draining
+}

@@ -1,0 +1,121 @@
+package ws
+
+import (
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
+
+	"beckon/gateway/session"
+	"beckon/shared/wire"
+)
+
+// A client may send badBurst frames that are refused, and badRate more each second, before it is sent away; the same
+// goes for pings of its own.
+const (
+	badRate  rate.Limit = 4
+	badBurst            = 64
+)
+
+var errPings = errors.New("too many pings")
+
+// read takes a text frame. melody calls it for one connection one frame at a time, so that waiting here leaves the
+// client's next frames unread.
+func (c *conn) read(msg []byte) {
+	if !c.settle() {
+		return
+	}
+	if !c.frames.Allow() || !c.bytes.AllowN(time.Now(), len(msg)) {
+		// Read all the same, to name the frame that is refused.
+		f, _ := readFrame(msg)
+		c.refuse(f.id, &refusal{codeRateLimited, "more frames or bytes than allowed"})
+		return
+	}
+	if !utf8.Valid(msg) { // RFC 6455, section 8.1: fail the connection
+		c.refuse(nil, &refusal{codeBadUTF8, "not UTF-8"})
+		c.Close(session.BadData)
+		return
+	}
+	f, bad := readFrame(msg)
+	switch {
+	case bad != nil:
+		c.refuse(f.id, bad)
+	case f.sync:
+		c.door.o.Hub.Sync(c.session.Load())
+		if f.id != nil {
+			c.push(encodeAck(f.id, wire.Delivered), true)
+		}
+	default:
+		c.send(&f)
+	}
+}
+
+// settle waits until the session has been welcomed and the client has read enough of what it is owed. It reports false
+// if the connection is over.
+func (c *conn) settle() bool {
+	s := c.session.Load()
+	if c.closing.Load() || s == nil {
+		return false
+	}
+	select {
+	case <-s.Ready():
+	case <-c.over: // the hub ends what it cannot welcome in seconds
+	}
+	if room := c.out.wait(); room != nil {
+		patience := time.NewTimer(stuckAfter)
+		defer patience.Stop()
+		select {
+		case <-room:
+		case <-c.over:
+		case <-patience.C:
+			c.Close(session.TooSlow)
+		}
+	}
+	return !c.closing.Load()
+}
+
+// send passes a signal on, and tells the client its outcome.
+func (c *conn) send(f *frame) {
+	c.inFlight <- struct{}{} // not for long: every signal has an outcome within about a second
+	id, to, kind := f.id, f.req.To, f.req.Kind
+	c.door.o.Hub.Send(c.session.Load(), &f.req, func(o wire.Outcome) {
+		switch {
+		case id != nil:
+			c.push(encodeAck(id, o), true)
+		case !o.Positive():
+			c.push(encodeUndeliverable(to, kind, o), true)
+		}
+		<-c.inFlight
+	})
+}
+
+// binary takes a binary frame, of which the protocol has none.
+func (c *conn) binary() {
+	if c.settle() {
+		c.refuse(nil, &refusal{codeBinary, "frames are JSON text, not binary"})
+	}
+}
+
+// refuse answers a frame that was not accepted.
+func (c *conn) refuse(id []byte, r *refusal) {
+	c.door.o.Metrics.Refused(r.code)
+	c.push(encodeError(id, r), true)
+	if !c.bad.Allow() {
+		c.Close(session.TooManyBad)
+	}
+}
+
+// ping answers a client's ping as RFC 6455, section 5.5.2 has it, but not a flood of them. The answer may stand behind a
+// frame that the client is slow to read, so it has the same time.
+func (c *conn) ping(data string) error {
+	if !c.pings.Allow() {
+		return errPings
+	}
+	err := c.melody.WebsocketConnection().WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeWait))
+	if errors.Is(err, websocket.ErrCloseSent) {
+		return nil
+	}
+	return err
+}
