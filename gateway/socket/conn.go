@@ -55,11 +55,20 @@ type Conn struct {
 	deadlines sync.Mutex // held while one is set
 	last      bool       // the deadline that stands is the last one
 
+	// Owned by the reader.
+	more   bool    // the read before filled its buffer
+	ahead  *[]byte // lent by buffers while it has something unread; nil for none
+	unread []byte  // part of ahead
+
 	mu   sync.Mutex // orders writes, which come from a session's writer and, for control frames, from its reader
 	held *[]byte    // gathered and not yet written; nil for none
 }
 
+// buffers are empty slices with room for maxHeld, to gather writes and to read ahead.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, maxHeld); return &b }}
+
+// leastFull is the least buffer whose being full says something: net/http waits for requests with one byte.
+const leastFull = 256
 
 // Established tells the listener that the peer has become a session, so that it no longer counts as one that has still to
 // say what it wants.
@@ -90,15 +99,42 @@ func Of(conn net.Conn) *Conn {
 	return c
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. Whoever reads gives small buffers, so that idle connections are small; a read that fills one
+// means that more is waiting, and then the next one reads ahead into a buffer that is lent for as long as it has something.
 func (c *Conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	switch {
-	case c.closed.Load():
-		return 0, net.ErrClosed // Close is draining the input
-	case err != nil:
+	if c.ahead == nil && !c.more {
+		n, err := c.fetch(p)
+		c.more = n == len(p) && n >= leastFull
 		return n, err
-	case !c.reads.Allow() || !c.bytes.AllowN(time.Now(), n):
+	}
+	if c.ahead == nil {
+		lent := buffers.Get().(*[]byte)
+		n, err := c.fetch((*lent)[:cap(*lent)])
+		if c.more = n == cap(*lent); n == 0 {
+			buffers.Put(lent)
+			return 0, err
+		}
+		c.ahead, c.unread = lent, (*lent)[:n]
+	}
+	n := copy(p, c.unread)
+	if c.unread = c.unread[n:]; len(c.unread) == 0 {
+		buffers.Put(c.ahead)
+		c.ahead, c.unread = nil, nil
+	}
+	return n, nil
+}
+
+// fetch is one system call's worth of the budget.
+func (c *Conn) fetch(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.closed.Load() {
+		return 0, net.ErrClosed // Close is draining the input
+	}
+	if err != nil {
+		return n, err
+	}
+	now := time.Now()
+	if !c.reads.AllowN(now, 1) || !c.bytes.AllowN(now, n) {
 		return 0, ErrBudget
 	}
 	return n, nil

@@ -27,7 +27,7 @@ func (c *conn) read(msg []byte) {
 	if !c.settle() {
 		return
 	}
-	if !c.frames.Allow() || !c.bytes.AllowN(time.Now(), len(msg)) {
+	if now := time.Now(); !c.frames.AllowN(now, 1) || !c.bytes.AllowN(now, len(msg)) {
 		// Read all the same, to name the frame that is refused.
 		f, _ := readFrame(msg)
 		c.refuse(f.id, &refusal{codeRateLimited, "more frames or bytes than allowed"})

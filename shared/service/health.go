@@ -1,6 +1,9 @@
 package service
 
-import "sync"
+import (
+	"errors"
+	"sync"
+)
 
 // Health is what a service knows about itself, as named checks of three kinds. A check returns nil when all is well, else
 // an error whose text tells an operator what is wrong. It is called for each probe, from any goroutine: it must look, not
@@ -48,6 +51,17 @@ func (h *Health) Required(name string, look func() error) { h.add(check{required
 
 // Optional adds a check whose failure makes the service worse, but not useless.
 func (h *Health) Optional(name string, look func() error) { h.add(check{optional, name, look}) }
+
+// Unless makes a check of a condition: it fails with the text of detail whenever good does not hold.
+func Unless(good func() bool, detail string) (look func() error) {
+	err := errors.New(detail)
+	return func() error {
+		if good() {
+			return nil
+		}
+		return err
+	}
+}
 
 func (h *Health) add(c check) {
 	h.mu.Lock()

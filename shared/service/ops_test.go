@@ -19,12 +19,7 @@ func TestReadyzSaysWhatIsMissing(t *testing.T) {
 	var h Health
 	var broken, missing, degraded atomic.Bool
 	when := func(b *atomic.Bool, text string) func() error {
-		return func() error {
-			if b.Load() {
-				return errors.New(text)
-			}
-			return nil
-		}
+		return Unless(func() bool { return !b.Load() }, text)
 	}
 	h.Vital("bus", when(&broken, "closed for ever"))
 	h.Required("nats", when(&missing, "away for 3s"))

@@ -44,7 +44,11 @@ func Main[C any, P configOf[C]](name, description string, run func(context.Conte
 	signals := make(chan os.Signal, 2) // filled by the runtime; two are all that matter, it drops further ones
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
-	return runMain[C, P](process{os.Args[1:], os.Stdout, os.Stderr, signals}, name, description, run)
+	code := exitFailed
+	withHeapFloor(func() {
+		code = runMain[C, P](process{os.Args[1:], os.Stdout, os.Stderr, signals}, name, description, run)
+	})
+	return code
 }
 
 // process is what the operating system gives to a main, apart from the environment.
