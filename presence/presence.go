@@ -22,12 +22,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	at := Addresses{View: wire.NewID(), NATS: cfg.NATS}
+	at := Addresses{View: wire.NewID(), NATS: cfg.natsURL()}
 	log := cfg.Log.With("view", at.View)
 	teardown := service.NewTeardown(log)
 	defer func() { err = errors.Join(err, teardown.Run(context.WithoutCancel(ctx))) }()
 
-	busOptions := bus.Options{URL: cfg.NATS, Name: "beckon presence " + at.View, Creds: cfg.NATSCreds, Log: log}
+	busOptions := bus.Options{URL: at.NATS, Name: "beckon presence " + at.View, Creds: cfg.NATSCreds, Log: log}
 	if cfg.EmbedNATS != "" {
 		server, err := embednats.Start(ctx, embednats.Options{
 			Name: "presence", Listen: string(cfg.EmbedNATS), LeafListen: string(cfg.EmbedNATSLeaf), Log: log,
@@ -50,8 +50,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	health := &service.Health{}
-	health.Required("nats", failing("not connected to NATS", conn.Up))
-	health.Required("view", failing("not every gateway has been heard yet", func() bool { return replica.stats().Complete }))
+	health.Required("nats", service.Unless(conn.Up, "not connected to NATS"))
+	health.Required("view", service.Unless(func() bool { return replica.stats().Complete }, "not every gateway has been heard yet"))
 	metrics := service.NewRegistry()
 	metrics.MustRegister(conn.Collectors()...)
 	metrics.MustRegister(replica.collectors()...)
@@ -85,16 +85,5 @@ func Run(ctx context.Context, cfg Config) (err error) {
 			}
 			teardown.Add("micro service", time.Second, func(context.Context) error { return service.Stop() })
 		}
-	}
-}
-
-// failing makes a health check of a condition.
-func failing(detail string, good func() bool) func() error {
-	err := errors.New(detail)
-	return func() error {
-		if good() {
-			return nil
-		}
-		return err
 	}
 }

@@ -231,6 +231,7 @@ func TestRunFails(t *testing.T) {
 		"a leaf listener without NATS": func(c *presence.Config) { c.EmbedNATS, c.EmbedNATSLeaf = "", "127.0.0.1:0" },
 		"a bad URL":                    func(c *presence.Config) { c.EmbedNATS, c.NATS = "", "http://nowhere" },
 		"no such credentials":          func(c *presence.Config) { c.EmbedNATS, c.NATSCreds = "", t.TempDir() },
+		"credentials for its own NATS": func(c *presence.Config) { c.NATSCreds = "file" },
 		"the NATS port taken":          func(c *presence.Config) { c.EmbedNATS = service.Address(taken.Addr().String()) },
 		"the ops port taken":           func(c *presence.Config) { c.Ops = service.Address(taken.Addr().String()) },
 	} {

@@ -193,8 +193,8 @@ func (r *replica) hear(m *nats.Msg) {
 			r.roster.Beat(now, gateway, &b)
 		}
 	case r.snapshots:
-		if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
-			return // no responders: the gateway is not there, or its subscription has not come round yet
+		if bus.NoResponders(m) {
+			return // the gateway is not there, or its subscription has not come round yet
 		}
 		gateway, number, known := r.answerOf(m.Subject)
 		var s wire.GatewaySnapshot

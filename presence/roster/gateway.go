@@ -33,7 +33,7 @@ type gateway struct {
 func (r *Roster) gateway(name string) *gateway {
 	g := r.gateways[name]
 	if g == nil {
-		g = &gateway{name: name, since: r.asks + 1}
+		g = &gateway{name: name}
 		r.gateways[name] = g
 	}
 	return g

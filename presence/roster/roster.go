@@ -198,7 +198,7 @@ func (r *Roster) Next() time.Time {
 // changes, which its followers miss with it.
 func (r *Roster) Complete() bool { return r.complete }
 
-// Beat gives a beat of the view, and the deltas that have to be published before it.
+// ViewBeat gives a beat of the view, and the deltas that have to be published before it.
 func (r *Roster) ViewBeat(now time.Time) ([]wire.Delta, wire.ViewBeat) {
 	deltas := r.view.flush(now)
 	return deltas, wire.ViewBeat{

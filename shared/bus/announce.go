@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -86,8 +87,8 @@ func NewAnnouncer(conn *Conn, gateway, incarnation string, log *slog.Logger) (*A
 	return a, nil
 }
 
-// Join tells of a new session. It never waits for NATS. The session's own subscriptions must be flushed before: whoever
-// hears of the session may send to it at once.
+// Join tells of a new session, whose names must have been checked. It never waits for NATS. The session's own
+// subscriptions must be flushed before: whoever hears of the session may send to it at once.
 func (a *Announcer) Join(login wire.Login) {
 	a.change(func(now time.Time) { a.ledger.Join(now, login) })
 }
@@ -137,7 +138,8 @@ func (a *Announcer) run() {
 		case <-a.returned:
 			a.nextBeat = time.Time{} // what was said meanwhile is lost, and this beat shows it
 		case request := <-a.requests:
-			if request.Reply != "" && len(a.asking) < maxAsking {
+			// Whoever asks again before it is served shall not have every chunk twice.
+			if request.Reply != "" && len(a.asking) < maxAsking && !slices.Contains(a.asking, request.Reply) {
 				a.asking = append(a.asking, request.Reply)
 				a.answers.Touch(time.Now())
 			}

@@ -3,7 +3,6 @@ package bus
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,25 +15,15 @@ import (
 const viewsDepth = 2048
 
 // Views hears presence's replicas: the beats of all, the deltas of the one view that is followed, and the snapshots
-// asked for. It only carries; whom to follow and what to make of it is the reader's business. It is for one goroutine.
+// asked for. It only carries; whom to follow and what to make of it is the reader's business.
 type Views struct {
-	conn *Conn
+	*Intake // of messages for Read
 
-	// messages is filled by nats.go, in the order of the link. When it is full nats.go drops the message, of which Lost
-	// tells.
-	messages chan *nats.Msg
-	inbox    string
-	beats    *nats.Subscription
-	answers  *nats.Subscription
-	deltas   *nats.Subscription // nil until Follow
-	dropped  map[*nats.Subscription]int
-	faults   throttle
-
-	// changes counts those of the link: while it is odd there is a link.
-	changes atomic.Uint64
-	seen    uint64
-	// linked is filled at each change of the link; full, with its one slot, means that the reader will look anyway.
-	linked chan struct{}
+	inbox   string
+	beats   *nats.Subscription
+	answers *nats.Subscription
+	deltas  *nats.Subscription // nil until Follow
+	faults  throttle
 }
 
 // Absent is what [Views.Read] makes of NATS' notice that nobody is there to answer a request ("no responders").
@@ -43,54 +32,18 @@ type Absent struct{}
 // Views begins to hear the replicas. There need be no link yet.
 func (c *Conn) Views() (*Views, error) {
 	v := &Views{
-		conn:     c,
-		messages: make(chan *nats.Msg, viewsDepth),
-		inbox:    c.nc.NewInbox(),
-		dropped:  make(map[*nats.Subscription]int),
-		faults:   throttle{every: 10 * time.Second},
-		linked:   make(chan struct{}, 1),
+		Intake: c.Intake(viewsDepth),
+		inbox:  c.nc.NewInbox(),
+		faults: throttle{every: 10 * time.Second},
 	}
 	var err error
-	if v.answers, err = v.subscribe(v.inbox); err != nil {
+	if v.answers, err = v.Subscribe(v.inbox); err != nil {
 		return nil, err
 	}
-	if v.beats, err = v.subscribe(wire.AllReplicas); err != nil {
+	if v.beats, err = v.Subscribe(wire.AllReplicas); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
-	c.Watch(func(up bool) {
-		if up || v.changes.Load() > 0 {
-			v.changes.Add(1)
-		}
-		nudge(v.linked)
-	})
 	return v, nil
-}
-
-// Messages has what was heard, to be given to [Views.Read].
-func (v *Views) Messages() <-chan *nats.Msg { return v.messages }
-
-// Linked has something when [Views.Link] has news.
-func (v *Views) Linked() <-chan struct{} { return v.linked }
-
-// Link reports whether there is a link now, and whether anything has happened to it since the call before: also when it
-// broke and came back meanwhile.
-func (v *Views) Link() (up, news bool) {
-	n := v.changes.Load()
-	up, news = n%2 == 1, n != v.seen
-	v.seen = n
-	return up, news
-}
-
-// Lost reports whether messages were dropped since the call before, because the reader was too slow.
-func (v *Views) Lost() bool {
-	lost := false
-	for sub, before := range v.dropped {
-		if n, err := sub.Dropped(); err == nil && n != before {
-			v.dropped[sub] = n
-			lost = true
-		}
-	}
-	return lost
 }
 
 // Read gives the *[wire.ViewBeat], *[wire.Delta], *[wire.ViewSnapshot] or [Absent] in a message; nil, and now and then a
@@ -109,7 +62,7 @@ func (v *Views) Read(msg *nats.Msg) any {
 func (v *Views) read(msg *nats.Msg) (any, error) {
 	switch msg.Sub {
 	case v.answers:
-		if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" { // no responders
+		if NoResponders(msg) {
 			return Absent{}, nil
 		}
 		m := new(wire.ViewSnapshot)
@@ -141,37 +94,11 @@ func checkView(subject, view string) error {
 func (v *Views) Follow(view string) error {
 	before := v.deltas
 	var err error
-	v.deltas, err = v.subscribe(wire.ViewSubject(view))
-	return errors.Join(err, v.unsubscribe(before))
+	v.deltas, err = v.Subscribe(wire.ViewSubject(view))
+	return errors.Join(err, v.Unsubscribe(before))
 }
 
 // Ask asks a view for its snapshot, or fails as [Conn.Publish]. The answer may come late, in part, or not at all.
 func (v *Views) Ask(view string) error {
 	return v.conn.Publish(wire.ViewSnapshotSubject(view), v.inbox, nil)
-}
-
-// Close ends the hearing.
-func (v *Views) Close() error {
-	return errors.Join(v.unsubscribe(v.deltas), v.unsubscribe(v.beats), v.unsubscribe(v.answers))
-}
-
-func (v *Views) subscribe(subject string) (*nats.Subscription, error) {
-	sub, err := v.conn.nc.ChanSubscribe(subject, v.messages)
-	if err != nil {
-		return nil, fmt.Errorf("subscribe %s: %w", subject, err)
-	}
-	v.dropped[sub] = 0
-	return sub, nil
-}
-
-// unsubscribe does nothing to a subscription that is nil, or that the end of the connection has ended.
-func (v *Views) unsubscribe(sub *nats.Subscription) error {
-	delete(v.dropped, sub)
-	if sub == nil || !sub.IsValid() {
-		return nil
-	}
-	if err := sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-		return fmt.Errorf("unsubscribe %s: %w", sub.Subject, err)
-	}
-	return nil
 }

@@ -76,15 +76,29 @@ func (in *Intake) Lost() (n int) {
 	return n
 }
 
-// Close ends the subscriptions. What was heard before may still wait.
+// Unsubscribe ends a subscription that Subscribe gave; nil is none. What was heard of it may still wait.
+func (in *Intake) Unsubscribe(sub *nats.Subscription) error {
+	if sub == nil {
+		return nil
+	}
+	delete(in.dropped, sub)
+	// The end of the connection is the end of its subscriptions.
+	if err := sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		return fmt.Errorf("unsubscribe %s: %w", sub.Subject, err)
+	}
+	return nil
+}
+
+// Close ends all subscriptions. What was heard may still wait.
 func (in *Intake) Close() error {
 	var errs []error
 	for sub := range in.dropped {
-		// Not valid: the end of the connection has ended it.
-		if err := sub.Unsubscribe(); err != nil && sub.IsValid() {
-			errs = append(errs, fmt.Errorf("unsubscribe %s: %w", sub.Subject, err))
-		}
+		errs = append(errs, in.Unsubscribe(sub))
 	}
-	clear(in.dropped)
 	return errors.Join(errs...)
+}
+
+// NoResponders reports that msg is NATS' notice that nobody was there to take a request. It comes instead of an answer.
+func NoResponders(msg *nats.Msg) bool {
+	return len(msg.Data) == 0 && msg.Header.Get("Status") == "503"
 }

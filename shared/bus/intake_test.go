@@ -35,15 +35,47 @@ func TestIntakeHearsInOrder(t *testing.T) {
 	if n := in.Lost(); n != 0 {
 		t.Errorf("lost %d", n)
 	}
+	if err := in.Unsubscribe(a); err != nil {
+		t.Error(err)
+	}
+	heard := func() (n int) {
+		publish(t, c, "a.3", "")
+		publish(t, c, "b", "")
+		if err := c.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for ; len(in.Messages()) > 0; n++ {
+			if m := <-in.Messages(); m.Sub != b {
+				t.Errorf("heard %s after the end of its subscription", m.Subject)
+			}
+		}
+		return n
+	}
+	if n := heard(); n != 1 {
+		t.Errorf("heard %d messages of one subject, want 1", n)
+	}
 	if err := in.Close(); err != nil {
 		t.Error(err)
 	}
-	publish(t, c, "b", "late")
-	if err := c.Flush(t.Context()); err != nil {
+	if n := heard(); n != 0 {
+		t.Errorf("heard %d messages after the end", n)
+	}
+}
+
+func TestIntakeEndsAfterItsConnection(t *testing.T) {
+	c := testConn(t, Options{InProcess: testServer(t, embednats.Options{})})
+	in := c.Intake(1)
+	if _, err := in.Subscribe("a"); err != nil {
 		t.Fatal(err)
 	}
-	if len(in.Messages()) != 0 {
-		t.Error("heard something after the end")
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := in.Subscribe("b"); err == nil {
+		t.Error("subscribed to a connection that has ended")
 	}
 }
 

@@ -56,10 +56,19 @@ type Signals struct {
 
 	stop context.CancelFunc
 	done sync.WaitGroup
+
+	faultsMu sync.Mutex
+	faults   throttle
 }
 
 // NewSignals subscribes to the outcomes of this gateway's signals and starts to work. Close it when no more are sent.
+// Gateway and Incarnation are names ([wire.CheckName]).
 func NewSignals(o SignalOptions) (*Signals, error) {
+	for _, name := range []string{o.Gateway, o.Incarnation} {
+		if err := wire.CheckName(name); err != nil {
+			return nil, fmt.Errorf("send signals as %q: %w", name, err)
+		}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Signals{
 		o:        o,
@@ -68,6 +77,7 @@ func NewSignals(o SignalOptions) (*Signals, error) {
 		inboxes:  make([]chan *nats.Msg, min(runtime.GOMAXPROCS(0), 8)),
 		seed:     maphash.MakeSeed(),
 		stop:     stop,
+		faults:   throttle{every: time.Second},
 	}
 	s.pending.init(s.publish, o.Holders)
 	answers := make(chan *nats.Msg, inboxDepth)
@@ -84,8 +94,8 @@ func NewSignals(o SignalOptions) (*Signals, error) {
 	return s, nil
 }
 
-// Close ends the goroutines and gives every signal that still waits the outcome unknown. The subscriptions end with the
-// connection.
+// Close ends the goroutines and gives every signal that still waits its outcome: unknown, unless some gateway has said
+// that it did not deliver it. Those that come later are unavailable. The subscriptions end with the connection.
 func (s *Signals) Close() {
 	s.stop()
 	s.done.Wait()
@@ -124,7 +134,7 @@ func (s *Signals) learn(ctx context.Context, answers <-chan *nats.Msg) {
 			return
 		case m := <-answers:
 			if err := s.answer(m); err != nil {
-				s.log.Warn("an outcome could not be read", "subject", m.Subject, "err", err)
+				s.fault("an outcome could not be read", "subject", m.Subject, "err", err)
 			}
 		}
 	}
@@ -142,7 +152,7 @@ func (s *Signals) answer(m *nats.Msg) error {
 		}
 		return nil
 	}
-	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+	if NoResponders(m) {
 		s.pending.noResponders(n)
 		return nil
 	}
@@ -192,18 +202,22 @@ func (s *Signals) take(m *nats.Msg, g *gatherer) {
 		read = wire.ReadSignal
 	}
 	signal, err := read(m.Data)
-	receipt := wire.NewReceipt(s.o.Gateway, wire.Refused)
 	if err != nil {
+		s.fault("a signal could not be read", "subject", m.Subject, "gateway", fromGateway, "err", err)
+		receipt := wire.NewReceipt(s.o.Gateway, wire.Refused)
 		receipt.Error = err.Error()
-		s.log.Warn("a signal could not be read", "subject", m.Subject, "gateway", fromGateway, "err", err)
-	} else {
-		o := s.o.Deliver(token, &signal)
-		if o == wire.Delivered && fromGateway {
-			g.add(sender, n)
-			return
-		}
-		receipt = wire.NewReceipt(s.o.Gateway, o)
+		s.reply(m, receipt)
+		return
 	}
+	o := s.o.Deliver(token, &signal)
+	if o == wire.Delivered && fromGateway {
+		g.add(sender, n)
+		return
+	}
+	s.reply(m, wire.NewReceipt(s.o.Gateway, o))
+}
+
+func (s *Signals) reply(m *nats.Msg, receipt wire.Receipt) {
 	if m.Reply == "" {
 		return // a backend that does not want to know
 	}
@@ -212,7 +226,17 @@ func (s *Signals) take(m *nats.Msg, g *gatherer) {
 		err = s.o.Conn.Publish(m.Reply, "", answer)
 	}
 	if err != nil && !errors.Is(err, ErrAway) {
-		s.log.Warn("an outcome could not be told", "subject", m.Subject, "err", err)
+		s.fault("an outcome could not be told", "subject", m.Subject, "err", err)
+	}
+}
+
+// fault logs what others did wrong, once a second at most: they may do it often.
+func (s *Signals) fault(msg string, args ...any) {
+	s.faultsMu.Lock()
+	n, ok := s.faults.allow()
+	s.faultsMu.Unlock()
+	if ok {
+		s.log.Warn(msg, append(args, "events", n)...)
 	}
 }
 

@@ -64,7 +64,7 @@ func severity(o Outcome) int {
 //
 //	{"v":1,"status":"slow","gateway":"gw-1"}
 //
-// To a gateway only negative outcomes travel so, at once; positive ones are [Gathered]. A backend gets each of its
+// To a gateway all outcomes but delivered travel so, at once; delivered ones are [Gathered]. A backend gets each of its
 // outcomes as a receipt. Error says what was wrong with a backend's signal that was refused as malformed.
 type Receipt struct {
 	Header

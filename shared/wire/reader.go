@@ -34,8 +34,7 @@ var readers = sync.Pool{New: func() any {
 func NewReader(src []byte) *Reader {
 	r := readers.Get().(*Reader)
 	r.src = src
-	*r.buf = *bytes.NewBuffer(src)
-	r.dec.Reset(r.buf)
+	*r.buf = *bytes.NewBuffer(src) // the decoder is new, or has been reset by Free
 	return r
 }
 

@@ -156,11 +156,12 @@ func TestReaderDepthOfObjects(t *testing.T) {
 		}
 		return r.End()
 	}
-	for objects := 1; objects <= MaxDepth; objects++ {
-		if err := read(nested(`{"a":`, "}", MaxDepth), objects); err != nil {
+	for objects := 1; objects <= MaxDepth+1; objects++ {
+		if err := read(nested(`{"a":`, "}", MaxDepth), min(objects, MaxDepth)); err != nil {
 			t.Errorf("%d levels, %d of them by Object: %v", MaxDepth, objects, err)
 		}
-		if err := read(nested(`{"a":`, "}", MaxDepth+1), objects); !errors.Is(err, ErrSyntax) {
+		deeper := strings.Replace(nested(`{"a":`, "}", MaxDepth), "1", "{}", 1)
+		if err := read(deeper, objects); !errors.Is(err, ErrSyntax) {
 			t.Errorf("%d levels, %d of them by Object: %v", MaxDepth+1, objects, err)
 		}
 	}
@@ -227,8 +228,7 @@ func TestReaderValuesAreCut(t *testing.T) {
 	defer r.Free()
 	if err := r.Object(func(name []byte) error {
 		v, err := r.Value()
-		_ = append(name, "overwritten"...)
-		_ = append(v, "overwritten"...)
+		_, _ = append(name, '!'), append(v, '!')
 		return err
 	}); err != nil || string(text) != `{"a":1,"b":2}` {
 		t.Errorf("%s, error %v", text, err)

@@ -207,6 +207,17 @@ func TestSignalsOfOtherVersions(t *testing.T) {
 	}
 }
 
+// A gateway's message is not read whole, but its names are.
+func TestNamesOfGatewaysSignals(t *testing.T) {
+	for _, name := range []string{`a.b`, `*`, `a b`, ``, `\u0061\n`, strings.Repeat("a", 65)} {
+		for _, field := range []string{"fromSession", "toSession"} {
+			msg := `{"v":1,"kind":"refuse","from":"a","` + field + `":"` + name + `","body":{}}`
+			_, err := ReadSignal([]byte(msg))
+			isFieldError(t, msg, err, field)
+		}
+	}
+}
+
 func TestMalformedSignals(t *testing.T) {
 	refuse := `{"v":1,"kind":"refuse","from":"a","body":{}}`
 	message := func(levels int) string { // the message and its body included
