@@ -22,7 +22,7 @@ func (h *Hub) Drain(ctx context.Context, over time.Duration) error {
 	for h.Sessions() > 0 {
 		due := len(all)
 		if past := time.Since(start); past < over {
-			due = int(float64(len(all)) * float64(past+drainTick) / float64(over))
+			due = 1 + int(float64(len(all))*float64(past)/float64(over)) // the first at once: often there is no other
 		}
 		for ; closed < min(due, len(all)); closed++ {
 			all[closed].conn.Close(Draining)

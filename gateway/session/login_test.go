@@ -149,7 +149,7 @@ func TestLoginsAndLeaves(t *testing.T) {
 
 func TestLeaveBeforeTheWelcome(t *testing.T) {
 	f := newFixture(t, 10)
-	f.link.cut(t)
+	f.link.cut(t, false)
 	c := f.begin("alice", "lobby")
 	select {
 	case <-c.session.Ready():
@@ -168,7 +168,7 @@ func TestLeaveBeforeTheWelcome(t *testing.T) {
 // A short absence of NATS is a login's to wait out.
 func TestLoginWaitsForNATS(t *testing.T) {
 	f := newFixture(t, 10)
-	f.link.cut(t)
+	f.link.cut(t, false)
 	c := f.begin("alice", "lobby")
 	if o := f.deliver("alice", &wire.Signal{Kind: wire.Refuse}); o != wire.Offline {
 		t.Errorf("a signal before the welcome was %v", o)
@@ -183,7 +183,7 @@ func TestLoginWaitsForNATS(t *testing.T) {
 
 func TestLoginGivesUp(t *testing.T) {
 	f := newFixture(t, 10)
-	f.link.cut(t)
+	f.link.cut(t, false)
 	c := f.begin("alice", "lobby")
 	for told := false; !told; {
 		f.door.mu.Lock()
@@ -212,7 +212,7 @@ func TestNobodyWaitsForNATS(t *testing.T) {
 	for _, c := range here {
 		c.awaitReady(t)
 	}
-	f.link.cut(t)
+	f.link.cut(t, true)
 	returns(t, "Login", func() { here = append(here, f.begin("alice", "lobby")) })
 	returns(t, "Send", func() { is(t, here[0].send(t, message("user1", "", 1)), wire.Unavailable) })
 	for _, c := range here {

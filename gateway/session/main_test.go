@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -30,17 +31,18 @@ const gatewayName = "gw-test"
 // link is a NATS server and the one way to it, which a test can cut.
 type link struct {
 	*embednats.Server
-	dialing chan struct{} // told when somebody waits for the way to be open; full: that is known
+	dialing chan struct{} // told when somebody dials in vain; full: that is known
 
 	mu    sync.Mutex
 	open  chan struct{} // closed while the way is open
+	holds bool          // while it is not, who dials waits; otherwise he is refused
 	conns []net.Conn
 }
 
-// InProcessConn waits while the link is cut. nats.go holds its lock meanwhile, as it does while it dials.
+// InProcessConn implements nats.InProcessConnProvider. nats.go holds its lock meanwhile, as it does while it dials.
 func (l *link) InProcessConn() (net.Conn, error) {
 	l.mu.Lock()
-	open := l.open
+	open, holds := l.open, l.holds
 	l.mu.Unlock()
 	select {
 	case <-open:
@@ -48,6 +50,9 @@ func (l *link) InProcessConn() (net.Conn, error) {
 		select {
 		case l.dialing <- struct{}{}:
 		default:
+		}
+		if !holds {
+			return nil, errors.New("refused")
 		}
 		<-open
 	}
@@ -58,11 +63,11 @@ func (l *link) InProcessConn() (net.Conn, error) {
 	return conn, err
 }
 
-// cut returns when nats.go dials in vain.
-func (l *link) cut(t testing.TB) {
+// cut returns when nats.go has missed the link: it is refused a new one at once, or dials for as long as the test wants.
+func (l *link) cut(t testing.TB, holds bool) {
 	t.Helper()
 	l.mu.Lock()
-	l.open = make(chan struct{})
+	l.open, l.holds = make(chan struct{}), holds
 	for _, c := range l.conns {
 		c.Close()
 	}
@@ -318,20 +323,24 @@ func is(t testing.TB, outcome <-chan wire.Outcome, want wire.Outcome) {
 	}
 }
 
-// listened reports whether NATS knows anybody who listens for the user.
+// listened reports whether anybody listens for the user, who is not about to leave.
 func (f *fixture) listened(user string) bool {
 	f.t.Helper()
-	_, err := f.observer.Request(wire.SignalSubject(user), []byte(`{"v":1,"kind":"refuse","from":"observer","body":{}}`), patience)
-	if err != nil && err != nats.ErrNoResponders {
+	_, err := f.observer.Request(wire.SignalSubject(user), nil, patience)
+	if err != nil && !errors.Is(err, nats.ErrNoResponders) {
 		f.t.Fatal(err)
 	}
 	return err == nil
 }
 
-// awaitUnlistened waits until nobody listens for the user.
+// awaitUnlistened waits until nobody listens for the user. A signal that comes in the moment of leaving is not answered.
 func (f *fixture) awaitUnlistened(user string) {
 	f.t.Helper()
-	for deadline := time.Now().Add(patience); f.listened(user); {
+	for deadline := time.Now().Add(patience); ; {
+		_, err := f.observer.Request(wire.SignalSubject(user), nil, time.Second)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return
+		}
 		if time.Now().After(deadline) {
 			f.t.Fatalf("somebody still listens for %s", user)
 		}

@@ -162,4 +162,3 @@ func signal(t *testing.T, from *client.Client, to string) (outcome string, took 
 	}
 	return outcome, time.Since(began)
 }
-

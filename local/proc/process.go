@@ -78,25 +78,11 @@ func (p *Process) Start(ctx context.Context) error {
 }
 
 func (p *Process) awaitReady(ctx context.Context) error {
-	tick := time.NewTicker(readyEvery)
-	defer tick.Stop()
-	reason := errors.New("it was not asked")
-	for {
-		err := p.spec.Ready(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil { // or the error says no more than that
-			reason = err
-		}
-		select {
-		case <-tick.C:
-		case <-p.ended:
-			return fmt.Errorf("it ended: %w", p.exit())
-		case <-ctx.Done():
-			return fmt.Errorf("not ready: %w (%w)", reason, context.Cause(ctx))
-		}
+	err := poll(ctx, p.spec.Ready, p.ended)
+	if errors.Is(err, errEnded) {
+		return fmt.Errorf("it ended: %w", p.exit())
 	}
+	return err
 }
 
 // Stop asks the process to end (SIGTERM), and kills it if it has not within 15 seconds or when ctx ends. The error says

@@ -80,3 +80,22 @@ func (p *Programs) Gateway(name, nats, listen, ops string, args ...string) Spec 
 		Ready: OK("http://" + ops + "/readyz"),
 	}
 }
+
+// Hub is a replica of presence that runs NATS inside: nats and leaves are host:port for its clients and for leaf nodes.
+func (p *Programs) Hub(nats, leaves, ops string) Spec {
+	return Spec{
+		Name: "hub", Path: filepath.Join(p.dir, "presence"),
+		Args:  []string{"--embed-nats", nats, "--embed-nats-leaf", leaves, "--ops", ops},
+		Ready: OK("http://" + ops + "/readyz"),
+	}
+}
+
+// Edge is a gateway with NATS inside, a leaf of the hub whose leaf nodes connect to hub, host:port. It is ready when it
+// has heard presence.
+func (p *Programs) Edge(name, hub, listen, ops string) Spec {
+	return Spec{
+		Name: "edge " + name, Path: filepath.Join(p.dir, "gateway"),
+		Args:  []string{"--name", name, "--leaf", "nats-leaf://" + hub, "--listen", listen, "--ops", ops},
+		Ready: OK("http://" + ops + "/readyz"),
+	}
+}

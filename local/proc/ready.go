@@ -3,6 +3,7 @@ package proc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,36 @@ import (
 
 // probeTimeout bounds one question whether a process is ready.
 const probeTimeout = 2 * time.Second
+
+var errEnded = errors.New("ended")
+
+// Await asks again and again until ready returns nil, or ctx ends: then the error has its cause and ready's last words.
+func Await(ctx context.Context, ready func(context.Context) error) error {
+	return poll(ctx, ready, nil)
+}
+
+// poll is Await, but for errEnded when ended is closed.
+func poll(ctx context.Context, ready func(context.Context) error, ended <-chan struct{}) error {
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	reason := errors.New("it was not asked")
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil { // or the error says no more than that
+			reason = err
+		}
+		select {
+		case <-tick.C:
+		case <-ended:
+			return errEnded
+		case <-ctx.Done():
+			return fmt.Errorf("not ready: %w (%w)", reason, context.Cause(ctx))
+		}
+	}
+}
 
 // Listening is a [Spec]'s Ready: a connection to addr, host:port, succeeds.
 func Listening(addr string) func(context.Context) error {

@@ -37,6 +37,7 @@ func testStation(t *testing.T, name string, o Options) *station {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = nil // the connection may log as long as it is open
 	s := &station{name: name, conn: testConn(t, o), answer: wire.Delivered, arrived: make(chan arrival, 10_000)}
 	signals, err := NewSignals(SignalOptions{
 		Conn: s.conn, Gateway: name, Incarnation: wire.NewID(), Log: log,
