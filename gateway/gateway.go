@@ -48,7 +48,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 			return err
 		}
 		teardown.Add("leaf", 2*time.Second, leaf.Shutdown)
-		health.Optional("hub", failing("not linked to the hub; only users of this gateway can be reached", leaf.HubLinked))
+		health.Optional("hub", service.Unless(leaf.HubLinked, "not linked to the hub; only users of this gateway can be reached"))
 		busOptions.InProcess = leaf
 	}
 	conn, err := bus.Connect(busOptions)
@@ -57,7 +57,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	teardown.Add("NATS connection", 2*time.Second, conn.Close)
 	metrics.MustRegister(conn.Collectors()...)
-	health.Required("nats", failing("not connected to NATS", conn.Up))
+	health.Required("nats", service.Unless(conn.Up, "not connected to NATS"))
 
 	// What this gateway holds is announced; who else is there is followed.
 	announcer, err := bus.NewAnnouncer(conn, name, incarnation, log)
@@ -70,9 +70,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	metrics.MustRegister(lists.Collectors()...)
-	health.Required("presence", failing("presence has not been heard yet", func() bool { return lists.Status().Ever }))
-	health.Optional("presence", failing("presence is not heard; user lists stand still",
-		func() bool { s := lists.Status(); return s.Live || !s.Ever }))
+	health.Required("presence", service.Unless(func() bool { return lists.Status().Ever }, "presence has not been heard yet"))
+	health.Optional("presence", service.Unless(func() bool { s := lists.Status(); return s.Live || !s.Ever },
+		"presence is not heard; user lists stand still"))
 	following, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
 	failed := make(chan error, 2) // one place for each of the two that may fail, so that neither waits
 	followed := make(chan struct{})
@@ -100,6 +100,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		hub.Close()
 		return nil
 	})
+	health.Optional("sessions", service.Unless(func() bool { return !hub.Full() }, "full; new clients are sent away"))
 	native := ws.New(ws.Options{
 		Hub: hub, Conn: conn, Origins: cfg.Origins, ICEServers: cfg.ICEServers,
 		Rates: ws.Rates{Frames: cfg.RateFrames, Bytes: cfg.RateBytes}, Metrics: hubMetrics, Log: log,
@@ -115,7 +116,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	sockets := socket.Listen(listener, readBudget(cfg), cfg.MaxHandshakes)
 	metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -168,15 +169,4 @@ func Run(ctx context.Context, cfg Config) (err error) {
 // frame, and low enough that what never becomes a frame does no harm.
 func readBudget(cfg Config) socket.Budget {
 	return socket.Budget{Bytes: 2*cfg.RateBytes + wire.MaxFrame, Reads: 10*cfg.RateFrames + 1000}
-}
-
-// failing makes a health check of a condition.
-func failing(detail string, good func() bool) func() error {
-	err := errors.New(detail)
-	return func() error {
-		if good() {
-			return nil
-		}
-		return err
-	}
 }

@@ -114,8 +114,8 @@ func launch[A any](ctx context.Context, s *Stack, name string, ready <-chan A, r
 	s.services = append(s.services, r)
 	go func() {
 		r.err = run(ctx)
-		close(r.done)
 		s.once.Do(func() { close(s.ended) })
+		close(r.done)
 	}()
 	limit := time.NewTimer(startTimeout)
 	defer limit.Stop()
@@ -124,6 +124,7 @@ func launch[A any](ctx context.Context, s *Stack, name string, ready <-chan A, r
 	case a := <-ready:
 		return a, nil
 	case <-r.done:
+		s.services = s.services[:len(s.services)-1] // its end is told here, not by Close
 		if r.err == nil {
 			return none, fmt.Errorf("%s ended: %w", name, context.Cause(ctx))
 		}

@@ -32,7 +32,7 @@ func (r *Roster) follow(ctx context.Context, views *bus.Views) {
 				r.perform(f, views, f.link(now, true))
 			}
 		}
-		if views.Lost() {
+		if views.Lost() > 0 {
 			r.perform(f, views, f.lost(now))
 		}
 		if msg != nil {

@@ -86,6 +86,7 @@ func TestLeave(t *testing.T) {
 	if f.Sessions() != 2 || f.Users() != 1 {
 		t.Errorf("%d sessions, %d users", f.Sessions(), f.Users())
 	}
+	two.await(t, "list", func(told []string) bool { return len(told) >= 2 })
 	f.Leave(one.session)
 	f.Leave(one.session)
 	if !f.listened("Ünï *") || !f.roster.Shows("Ünï *") || f.Users() != 1 {
@@ -129,6 +130,7 @@ func TestLoginsAndLeaves(t *testing.T) {
 	}
 	all.Wait()
 	stays := f.login("user0")
+	stays.await(t, "list", func(told []string) bool { return len(told) >= 2 })
 	for i := range users {
 		user := fmt.Sprint("user", i)
 		if i > 0 {

@@ -166,6 +166,7 @@ type client struct {
 	session *Session
 	answer  wire.Outcome // to signals
 	leaves  bool         // when it is told to close, as a door does
+	greeted func()       // when it is welcomed; nil for nothing
 
 	mu      sync.Mutex
 	told    []string
@@ -185,6 +186,12 @@ func (f *fixture) login(user string) *client {
 func (f *fixture) begin(user, room string) *client {
 	f.t.Helper()
 	c := &client{hub: f.Hub, answer: wire.Delivered, changed: make(chan struct{})}
+	f.beginWith(c, user, room)
+	return c
+}
+
+func (f *fixture) beginWith(c *client, user, room string) {
+	f.t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, err := f.Login(c, user, room, false)
@@ -192,7 +199,6 @@ func (f *fixture) begin(user, room string) *client {
 		f.t.Fatal(err)
 	}
 	c.session = s
-	return c
 }
 
 func (c *client) note(format string, args ...any) {
@@ -203,9 +209,14 @@ func (c *client) note(format string, args ...any) {
 	c.changed = make(chan struct{})
 }
 
-func (c *client) Welcome(s *Session) { c.note("welcome %s %s", s.User, s.Room) }
+func (c *client) Welcome(s *Session) {
+	c.note("welcome %s %s", s.User, s.Room)
+	if c.greeted != nil {
+		c.greeted()
+	}
+}
 
-func (c *client) Signal(s *wire.Signal) wire.Outcome {
+func (c *client) Signal(s *Signal) wire.Outcome {
 	if c.answer == wire.Delivered {
 		c.note("%s from %s: %s", s.Kind, s.From, s.Body)
 	}

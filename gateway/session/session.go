@@ -17,8 +17,8 @@ type Conn interface {
 	// Welcome queues the session's first frame, once.
 	Welcome(*Session)
 	// Signal queues a signal for the client: Delivered; Slow if the queue is full, Offline if the connection is ending.
-	// The signal is shared and read-only.
-	Signal(*wire.Signal) wire.Outcome
+	// The signal is shared and read-only, and no longer there when Signal has returned.
+	Signal(*Signal) wire.Outcome
 	// Viewer takes the room's list.
 	roster.Viewer
 	// Close ends the connection after what is queued, or after a second or two if that takes longer.

@@ -3,8 +3,25 @@ package session
 import (
 	"time"
 
+	"beckon/gateway/roster"
 	"beckon/shared/wire"
 )
+
+// Signal is a signal on its way to sessions of one user.
+type Signal struct {
+	*wire.Signal
+	format  roster.Format
+	encoded []byte
+}
+
+// Encoded is the signal in a format, encoded once for all sessions that follow each other with the same format: a user may
+// have many, and none of them is to cost a copy.
+func (s *Signal) Encoded(f roster.Format, encode func(*wire.Signal) []byte) []byte {
+	if s.encoded == nil || s.format != f {
+		s.format, s.encoded = f, encode(s.Signal)
+	}
+	return s.encoded
+}
 
 // Send sends a request of s, and calls outcome exactly once: before it returns, or later from another goroutine, which
 // outcome must not block. Calls for one session come one at a time. Signals of s to one user arrive in the order of the
@@ -19,7 +36,7 @@ func (h *Hub) Send(s *Session, req *wire.Request, outcome func(wire.Outcome)) {
 		outcome(o)
 	}
 	if callee := h.shortcut(s, req); callee != nil {
-		finish(callee.conn.Signal(&signal))
+		finish(callee.conn.Signal(&Signal{Signal: &signal}))
 		return
 	}
 	s.inFlight.Add(1)
@@ -50,12 +67,13 @@ func (h *Hub) deliver(token string, signal *wire.Signal) wire.Outcome {
 	h.mu.RLock()
 	sessions := h.users[token]
 	h.mu.RUnlock()
+	shared := Signal{Signal: signal}
 	best := wire.Offline // of a user who has left while the signal was on its way, too
 	for _, s := range sessions {
 		if s.ID == signal.FromSession || signal.ToSession != "" && signal.ToSession != s.ID || !s.reachable() {
 			continue
 		}
-		if o := s.conn.Signal(signal); best != wire.Delivered && o != wire.Offline {
+		if o := s.conn.Signal(&shared); best != wire.Delivered && o != wire.Offline {
 			best = o
 		}
 	}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"beckon/gateway/roster"
 	"beckon/shared/wire"
 )
 
@@ -161,6 +163,48 @@ func TestSignalToASessionHere(t *testing.T) {
 	}
 	if got := late.signals(); len(got) != 0 {
 		t.Errorf("who was not welcomed was told %q", got)
+	}
+}
+
+// A client that has been welcomed can be reached, even if its gateway has not taken note yet.
+func TestSignalDuringTheWelcome(t *testing.T) {
+	f := newFixture(t, 10)
+	arrived := make(chan wire.Outcome, 1)
+	c := &client{hub: f.Hub, answer: wire.Delivered, changed: make(chan struct{})}
+	c.greeted = func() {
+		early := make(chan wire.Outcome, 1)
+		go func() {
+			o := f.deliver("alice", &wire.Signal{Kind: wire.Refuse, From: []byte(`"bob"`), Body: []byte(`{}`)})
+			early <- o
+			arrived <- o
+		}()
+		select {
+		case o := <-early:
+			t.Errorf("outcome %v before the welcome is through", o)
+		case <-time.After(50 * time.Millisecond): // long enough to find out, and it may not come
+		}
+	}
+	f.beginWith(c, "alice", "lobby")
+	is(t, arrived, wire.Delivered)
+	c.awaits(t, `refuse from "bob": {}`)
+}
+
+// A signal to a user is encoded once, however many sessions the user has.
+func TestEncodedOnce(t *testing.T) {
+	s := Signal{Signal: &wire.Signal{Kind: wire.Refuse}}
+	times := 0
+	encode := func(got *wire.Signal) []byte {
+		times++
+		return []byte(got.Kind.String())
+	}
+	for range 3 {
+		if got := s.Encoded(roster.Native, encode); string(got) != "refuse" {
+			t.Errorf("encoded as %q", got)
+		}
+	}
+	s.Encoded(roster.Native+1, encode)
+	if times != 2 {
+		t.Errorf("encoded %d times, want once for each format", times)
 	}
 }
 

@@ -26,11 +26,10 @@ type closing struct {
 }
 
 // The close codes of the gateway. Those from 4000 on are ours; they end in the HTTP status that says the same.
-// docs/protocol.md has the same table.
+// docs/protocol.md has the same table. Connections that end for other reasons are cut.
 var closings = [...]closing{
 	session.Draining:   {websocket.CloseServiceRestart, "gateway restarting"},
 	session.NotReady:   {websocket.CloseTryAgainLater, "try again later"},
-	session.TooSlow:    {4408, "reading too slowly"},
 	session.TooManyBad: {4429, "too many refused frames"},
 	session.BadLogin:   {4400, "bad login"},
 	session.BadData:    {websocket.CloseInvalidFramePayloadData, "not UTF-8"},

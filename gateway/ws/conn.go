@@ -75,11 +75,11 @@ func (c *conn) Welcome(s *session.Session) {
 }
 
 // Signal implements session.Conn.
-func (c *conn) Signal(s *wire.Signal) wire.Outcome {
+func (c *conn) Signal(s *session.Signal) wire.Outcome {
 	if c.closing.Load() {
 		return wire.Offline
 	}
-	switch c.push(encodeSignal(s), false) {
+	switch c.push(s.Encoded(roster.Native, encodeSignal), false) {
 	case queued:
 		return wire.Delivered
 	case ended:

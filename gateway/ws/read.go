@@ -15,8 +15,8 @@ import (
 // A client may send badBurst frames that are refused, and badRate more each second, before it is sent away; the same
 // goes for pings of its own.
 const (
-	badRate  rate.Limit = 4
-	badBurst            = 64
+	badRate  = rate.Limit(4)
+	badBurst = 64
 )
 
 var errPings = errors.New("too many pings")

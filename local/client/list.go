@@ -90,8 +90,8 @@ func (l *List) change(f Frame) error {
 		if data.At != nil {
 			at = data.At[i]
 		}
-		if at < 0 || at > len(l.Users) {
-			return fmt.Errorf("protocol broken: place %d in a list of %d", at, len(l.Users))
+		if at < 0 || at > len(l.Users) || data.At != nil && i > 0 && at <= data.At[i-1] {
+			return fmt.Errorf("protocol broken: %q joins at %d of %v in a list of %d", user, at, data.At, len(l.Users))
 		}
 		l.Users = slices.Insert(l.Users, at, user)
 	}

@@ -15,18 +15,17 @@ import (
 // Every bad thing that a client may say has a clear answer, after which the client is served on, or sent away with the
 // code that the protocol gives, while nobody else notices.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	stack := start(t, local.Options{Gateways: 2})
 	bystander := dial(t, stack, 1, client.Options{User: "bystander"})
 	witness := dial(t, stack, 0, client.Options{User: "witness"})
 	shows(t, bystander, "bystander", "witness")
 
-	// unharmed is what must hold after each case.
+	// unharmed is what must hold after each case: others still reach each other, by way of both gateways.
 	unharmed := func(t *testing.T) {
 		t.Helper()
 		outcome(t, witness, "message", object{"to": "bystander", "data": t.Name()}, "delivered")
-		if got := event(t, bystander, "message").Text("data"); got != t.Name() {
-			t.Fatalf("the bystander got %q", got)
-		}
+		got(t, bystander, t.Name())
 		select {
 		case <-stack.Ended():
 			t.Fatal("a service has ended")
@@ -58,6 +57,7 @@ func TestBadInput(t *testing.T) {
 		}
 		for _, tc := range cases {
 			t.Run(tc.name, func(t *testing.T) {
+				t.Parallel()
 				c, err := client.Open(limited(t), "ws://"+stack.Gateways[0].Listen+"/ws?"+tc.query, nil)
 				if err != nil {
 					t.Fatal(err)
@@ -122,7 +122,7 @@ func TestBadInput(t *testing.T) {
 		{name: "to is everybody", frame: `{"event":"refuse","id":"x","data":{"to":">"}}`, status: "offline"},
 		{name: "to has a dot", frame: `{"event":"refuse","id":"x","data":{"to":">.x"}}`, status: "offline"},
 		{name: "to looks like a token", frame: `{"event":"refuse","id":"x","data":{"to":"=YQ"}}`, status: "offline"},
-		{name: "to oneself", frame: `{"event":"refuse","id":"x","data":{"to":"mallory"}}`, status: "offline"},
+		{name: "to oneself", frame: `{"event":"refuse","id":"x","data":{"to":"mallory: to oneself"}}`, status: "offline"},
 		{name: "to nobody", frame: `{"event":"refuse","id":"x","data":{"to":"nobody"}}`, status: "offline"},
 		{name: "toSession is no session", frame: `{"event":"refuse","id":"x","data":{"to":"witness","toSession":"nope"}}`, status: "offline"},
 		{name: "toSession has a dot", frame: `{"event":"refuse","id":"x","data":{"to":"witness","toSession":"a.b"}}`, code: "bad_field"},
@@ -141,43 +141,65 @@ func TestBadInput(t *testing.T) {
 		{name: "not UTF-8", frame: "{\"event\":\"sync\",\"id\":\"\xff\"}", code: "bad_utf8", closes: 1007},
 		{name: "65 KiB", frame: `{"event":"message","id":"x","data":{"to":"nobody","data":"` + long(65<<10) + `"}}`, closes: 1009},
 	}
-	for _, tc := range cases {
-		t.Run(tc.name, func(t *testing.T) {
-			c := dial(t, stack, 0, client.Options{User: "mallory"})
-			if err := c.SendText([]byte(tc.frame)); err != nil {
+	t.Run("frame", func(t *testing.T) {
+		for _, tc := range cases {
+			t.Run(tc.name, func(t *testing.T) {
+				t.Parallel()
+				c := dial(t, stack, 0, client.Options{User: "mallory: " + tc.name})
+				if err := c.SendText([]byte(tc.frame)); err != nil {
+					t.Fatal(err)
+				}
+				switch {
+				case tc.code != "":
+					if f := event(t, c, "error"); f.Text("code") != tc.code || f.Text("message") == "" {
+						t.Errorf("error %s, want %s", f.Data, tc.code)
+					}
+				case tc.status != "":
+					if f := event(t, c, "ack"); f.Text("status") != tc.status || *f.ID != "x" {
+						t.Errorf("ack %s, want %s", f.Data, tc.status)
+					}
+				}
+				if tc.closes != 0 {
+					wantClose(t, c, tc.closes)
+				} else {
+					outcome(t, c, "message", object{"to": "witness", "data": t.Name()}, "delivered")
+					got(t, witness, t.Name())
+				}
+				unharmed(t)
+			})
+		}
+		t.Run("binary", func(t *testing.T) {
+			t.Parallel()
+			c := dial(t, stack, 0, client.Options{User: "mallory: binary"})
+			if err := c.Conn().WriteMessage(websocket.BinaryMessage, []byte(`{"event":"sync"}`)); err != nil {
 				t.Fatal(err)
 			}
-			switch {
-			case tc.code != "":
-				if f := event(t, c, "error"); f.Text("code") != tc.code || f.Text("message") == "" {
-					t.Errorf("error %s, want %s", f.Data, tc.code)
-				}
-			case tc.status != "":
-				if f := event(t, c, "ack"); f.Text("status") != tc.status || *f.ID != "x" {
-					t.Errorf("ack %s, want %s", f.Data, tc.status)
-				}
+			if f := event(t, c, "error"); f.Text("code") != "binary" {
+				t.Errorf("error %s", f.Data)
 			}
-			if tc.closes != 0 {
-				wantClose(t, c, tc.closes)
-			} else {
-				outcome(t, c, "message", object{"to": "witness", "data": 1}, "delivered")
-				event(t, witness, "message")
-			}
+			outcome(t, c, "refuse", object{"to": "nobody"}, "offline")
 			unharmed(t)
 		})
-	}
-
-	t.Run("binary", func(t *testing.T) {
-		c := dial(t, stack, 0, client.Options{User: "mallory"})
-		if err := c.Conn().WriteMessage(websocket.BinaryMessage, []byte(`{"event":"sync"}`)); err != nil {
-			t.Fatal(err)
-		}
-		if f := event(t, c, "error"); f.Text("code") != "binary" {
-			t.Errorf("error %s", f.Data)
-		}
-		outcome(t, c, "refuse", object{"to": "nobody"}, "offline")
-		unharmed(t)
 	})
+
+	// Beside that nothing has reached them.
+	outcome(t, witness, "message", object{"to": "bystander", "data": "the end"}, "delivered")
+	outcome(t, bystander, "message", object{"to": "witness", "data": "the end"}, "delivered")
+	for _, c := range []*client.Client{bystander, witness} {
+		f, err := c.Next(limited(t), func(client.Frame) bool { return true })
+		if err != nil || f.Event != "message" || f.Text("data") != "the end" {
+			t.Errorf("%s got %s %s (%v)", c.Welcome.UserID, f.Event, f.Data, err)
+		}
+	}
+}
+
+// got waits for the message of a case among those of others.
+func got(t *testing.T, c *client.Client, want string) {
+	t.Helper()
+	_, err := c.Next(limited(t), func(f client.Frame) bool { return f.Event == "message" && f.Text("data") == want })
+	if err != nil {
+		t.Fatalf("%s did not get %q: %v", c.Welcome.UserID, want, err)
+	}
 }
 
 // goodUser checks that a session whose user id is unusual can be reached under it.

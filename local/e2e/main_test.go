@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -76,22 +77,13 @@ func event(t *testing.T, c *client.Client, name string) client.Frame {
 // shows waits until a client's list has exactly these users, in this order.
 func shows(t *testing.T, c *client.Client, users ...string) {
 	t.Helper()
-	err := c.AwaitList(limited(t), func(l client.List) bool { return equal(l.Users, users) })
+	err := c.AwaitList(limited(t), func(l client.List) bool { return slices.Equal(l.Users, users) })
 	if err != nil {
 		t.Fatalf("%s: want %q: %v", c.Welcome.UserID, users, err)
 	}
 }
 
-func equal(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
+// sorted is for what comes in no particular order.
+func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
 
 type object = map[string]any

@@ -14,6 +14,7 @@ import (
 
 // Two WebRTC peers that know nothing of each other but what the gateways relay open a data channel and talk over it.
 func TestPeersConnect(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string]local.Options{
 		"two gateways":          {Gateways: 2},
 		"two leaves of one hub": {Gateways: 2, Edge: true},
@@ -21,6 +22,7 @@ func TestPeersConnect(t *testing.T) {
 		"one leaf for both":     {Gateways: 1, Edge: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			stack := start(t, options)
 			caller := newPeer(t, dial(t, stack, 0, client.Options{User: "alice"}))
 			callee := newPeer(t, dial(t, stack, options.Gateways-1, client.Options{User: "bob ☎"}))

@@ -11,8 +11,6 @@ const (
 	sdpBytes = 2500
 	// candidates is how many each side sends in a call.
 	candidates = 5
-	// callMessages is how many messages a call takes: an offer, an answer, and both sides' candidates.
-	callMessages = 2 + 2*candidates
 )
 
 // A stamp tells the messages of a peer apart and says when each was to be sent: the number of the message among all that

@@ -54,6 +54,28 @@ func TestRelayEndsWhenToldTo(t *testing.T) {
 	}
 }
 
+func TestRelayNoticesThatAServerDied(t *testing.T) {
+	s, err := startServers(t.Context(), false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	traffic, err := connect(t.Context(), s.listen, 2, false)
+	if err != nil {
+		t.Fatal(errors.Join(err, s.stop(t.Context())))
+	}
+	kill := func() error {
+		s.processes[len(s.processes)-1].Kill()
+		return nil
+	}
+	if _, err := traffic.closedLoop(0, time.Minute, kill, func() error { return nil }); err == nil {
+		t.Error("a gateway's death went unnoticed")
+	}
+	traffic.close()
+	if err := s.stop(t.Context()); err == nil || !strings.Contains(err.Error(), "gateway B ended: signal: killed") {
+		t.Errorf("stop: %v", err)
+	}
+}
+
 // trigger is a log that does something at a message.
 type trigger struct {
 	message string

@@ -132,7 +132,7 @@ func (t *traffic) closedLoop(warmup, duration time.Duration, begin, end func() e
 	t.mode.Store(call)
 	for i := 0; i < len(t.peers); i += 2 {
 		if err := t.peers[i].send(sdp, t.now()); err != nil {
-			return nil, err
+			return nil, t.because(err)
 		}
 	}
 	if err := t.wait(warmup); err != nil {
@@ -172,13 +172,21 @@ func (t *traffic) openLoop(rate int, duration time.Duration) (latency, lag *hist
 			if (turn+place)%(1+candidates) == 0 {
 				k = sdp
 			}
-			return t.peers[place].send(k, due)
+			return t.because(t.peers[place].send(k, due))
 		})
 	})
 	if err == nil {
 		err = t.settle()
 	}
 	return latency, lag, err
+}
+
+// because is what made everything end, if something did, rather than err, which follows from that.
+func (t *traffic) because(err error) error {
+	if cause := context.Cause(t.ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // wait waits, or less if something goes wrong.

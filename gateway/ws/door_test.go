@@ -1,0 +1,417 @@
+package ws
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"beckon/gateway/ice"
+	"beckon/gateway/origin"
+)
+
+func TestLogin(t *testing.T) {
+	servers := ice.Servers{{URLs: []string{"stun:stun.example.org"}}}
+	f := start(t, setup{options: func(o *Options) { o.ICEServers = servers }})
+	alice := f.open("user=alice")
+	welcome := alice.next()
+	if welcome.Event != "welcome" {
+		t.Fatalf("the first frame is %s", welcome)
+	}
+	for member, want := range map[string]string{
+		"userId": `"alice"`, "room": `"lobby"`, "iceServers": `[{"urls":["stun:stun.example.org"]}]`, "version": "1",
+		"limits": `{"frame":65536,"sdp":32768,"candidate":2048,"message":16384,"framesPerSecond":1000,"bytesPerSecond":4194304}`,
+	} {
+		if got := welcome.text(member); got != want {
+			t.Errorf("%s is %s, want %s", member, got, want)
+		}
+	}
+	if list := alice.next(); list.Event != "updateUserlist" || list.text("userList") != `["alice"]` {
+		t.Errorf("then comes %s", list)
+	}
+
+	bob := f.open("user=bob&userlist=full")
+	if h := bob.next(); h.text("userId") != `"bob"` {
+		t.Errorf("heard %s", h)
+	}
+	if h := bob.next(); h.Event != "updateUserlist" || h.text("userList") != `["alice","bob"]` {
+		t.Errorf("heard %s", h)
+	}
+	if h := alice.next(); h.Event != "userlistDelta" || h.text("joined") != `["bob"]` || h.text("left") != `[]` {
+		t.Errorf("heard %s", h)
+	}
+	carol := f.open("room=another")
+	if h := carol.next(); h.text("userId") == `"carol"` || h.text("room") != `"another"` {
+		t.Errorf("heard %s", h)
+	}
+	alice.ws.Close()
+	if h := bob.next(); h.Event != "updateUserlist" || h.text("userList") != `["bob"]` {
+		t.Errorf("heard %s", h)
+	}
+}
+
+// Somebody who is given no servers gets none, not null, on which RTCPeerConnection would fail.
+func TestNoICEServers(t *testing.T) {
+	f := start(t, setup{})
+	if got := f.open("").next().text("iceServers"); got != "[]" {
+		t.Errorf("iceServers is %s", got)
+	}
+}
+
+func TestStrangeUsers(t *testing.T) {
+	f := start(t, setup{})
+	alice := f.login("alice")
+	for query, user := range map[string]string{
+		"*": "*", ">": ">", ".": ".", ">.x": ">.x", "a%20b": "a b", "%F0%9F%98%80": "😀", "%C3%9Cn%C3%AF": "Ünï", "%3DYQ": "=YQ",
+		strings.Repeat("x", 128): strings.Repeat("x", 128), "%22%5C": `"\`, "%E2%80%A8": "\u2028",
+	} {
+		c := f.login(query)
+		frame := fmt.Sprintf(`{"event":"refuse","id":"1","data":{"to":%q}}`, user)
+		if user == "\u2028" {
+			frame = `{"event":"refuse","id":"1","data":{"to":"` + user + `"}}`
+		}
+		if h := alice.ask(frame); h.text("status") != `"delivered"` {
+			t.Errorf("%q: heard %s", user, h)
+		}
+		if h := c.event(); h.Event != "refuse" || h.text("from") != `"alice"` {
+			t.Errorf("%q: heard %s", user, h)
+		}
+	}
+	if !f.conn.Up() {
+		t.Error("the connection to NATS is gone")
+	}
+	alice.serves()
+}
+
+func TestBadLogins(t *testing.T) {
+	f := start(t, setup{})
+	for query, code := range map[string]string{
+		"user=": codeBadUser, "user=%00": codeBadUser, "user=%FF": codeBadUser, "user=" + strings.Repeat("x", 5000): codeBadUser,
+		"user=%zz": codeBadUser, "user=alice&room=": codeBadRoom, "room=a%7Fb": codeBadRoom,
+	} {
+		c := f.open(query)
+		c.send(`{"event":"sync","id":"early"}`)
+		heard := c.endsWith(4400)
+		if len(heard) != 1 || heard[0].Event != "error" || heard[0].text("code") != `"`+code+`"` || heard[0].ID != nil {
+			t.Errorf("%.40q: heard %v, want %s", query, heard, code)
+		}
+	}
+	if got := f.hub.Sessions(); got != 0 {
+		t.Errorf("%d sessions", got)
+	}
+	if got := f.metric("beckon_connections_closed_total", "bad_login"); got != 7 {
+		t.Errorf("%v counted", got)
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	var rules origin.Rules
+	if err := rules.UnmarshalText([]byte("https://app.example")); err != nil {
+		t.Fatal(err)
+	}
+	f := start(t, setup{options: func(o *Options) { o.Origins = rules }})
+	for o, want := range map[string]int{
+		"https://app.example": 101, "http://localhost:5173": 101, "http://" + f.address: 101,
+		"https://evil.example": 403, "null": 403,
+	} {
+		c, resp := f.dial("", http.Header{"Origin": {o}})
+		if resp.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", o, resp.StatusCode, want)
+		}
+		if c != nil {
+			c.serves()
+		}
+	}
+	if got := f.metric("beckon_handshakes_refused_total", "origin"); got != 2 {
+		t.Errorf("%v counted", got)
+	}
+}
+
+func TestNoHandshake(t *testing.T) {
+	f := start(t, setup{})
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(httptest.NewRequest("GET", "http://"+f.address+"/ws", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	if got := f.metric("beckon_handshakes_refused_total", "handshake"); got != 1 {
+		t.Errorf("%v counted", got)
+	}
+}
+
+// A door that stands behind another listener cannot work, and says so instead of crashing.
+func TestWithoutItsListener(t *testing.T) {
+	f := start(t, setup{})
+	w := httptest.NewRecorder()
+	f.door.ServeHTTP(w, httptest.NewRequest("GET", "/ws", nil))
+	if w.Code != http.StatusInternalServerError {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func (f *fixture) isClosed(why, reason string) {
+	f.t.Helper()
+	c, resp := f.dial("", nil)
+	if c != nil {
+		f.t.Fatal("welcomed")
+	}
+	if text := body(f.t, resp); resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "5" || !strings.Contains(text, why) {
+		f.t.Errorf("status %d, Retry-After %q: %s", resp.StatusCode, resp.Header.Get("Retry-After"), text)
+	}
+	if f.metric("beckon_handshakes_refused_total", reason) == 0 {
+		f.t.Errorf("%s is not counted", reason)
+	}
+}
+
+func TestFull(t *testing.T) {
+	f := start(t, setup{maxSessions: 2})
+	alice := f.login("alice")
+	f.login("bob")
+	f.isClosed("full", "full")
+	alice.serves()
+	alice.ws.Close()
+	f.awaitSessions(1)
+	f.login("carol")
+}
+
+func TestDraining(t *testing.T) {
+	f := start(t, setup{})
+	clients := []*client{f.login("alice"), f.login("bob"), f.login("bob")}
+	if err := f.hub.Drain(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range clients {
+		c.endsWith(websocket.CloseServiceRestart)
+	}
+	f.isClosed("stopping", "draining")
+	f.door.Wait()
+	if got := f.metric("beckon_connections_closed_total", "draining"); got != 3 {
+		t.Errorf("%v counted", got)
+	}
+}
+
+// NATS is away for longer than a login waits.
+func TestNATSAway(t *testing.T) {
+	t.Parallel()
+	f := start(t, setup{})
+	alice, bob := f.login("alice"), f.login("bob")
+	f.setLink(false)
+	if h := alice.ask(`{"event":"refuse","id":"1","data":{"to":"bob"}}`); h.text("status") != `"unavailable"` {
+		t.Errorf("heard %s", h)
+	}
+	alice.send(`{"event":"refuse","data":{"to":"bob"}}`)
+	alice.hears(`{"event":"undeliverable","id":null,"data":{"to":"bob","kind":"refuse","reason":"unavailable"}}`)
+
+	f.await("closed", func() bool { return f.conn.Away() > awayTolerance })
+	f.isClosed("away", "nats_away")
+	alice.serves()
+	bob.serves()
+
+	f.setLink(true)
+	f.login("carol")
+	if h := alice.ask(`{"event":"refuse","id":"2","data":{"to":"carol"}}`); h.text("status") != `"delivered"` {
+		t.Errorf("heard %s", h)
+	}
+}
+
+// A login waits out a short absence of NATS, and so does what the client says meanwhile.
+func TestEarlyFrames(t *testing.T) {
+	f := start(t, setup{})
+	alice := f.login("alice")
+	f.setLink(false)
+	bob := f.open("user=bob")
+	bob.send(
+		`{"event":"refuse","id":"1","data":{"to":"alice"}}`, `no JSON`, `{"event":"sync","id":"2"}`,
+		`{"event":"refuse","id":"3","data":{"to":"nobody"}}`, `{"event":"refuse","id":"4","data":{"to":"bob"}}`,
+	)
+	if got := f.hub.Sessions(); got > 2 {
+		t.Errorf("%d sessions", got)
+	}
+	f.setLink(true)
+	if h := bob.next(); h.Event != "welcome" {
+		t.Errorf("the first frame is %s", h)
+	}
+	answers := make(map[string]string)
+	for len(answers) < 4 {
+		h := bob.event()
+		switch h.Event {
+		case "ack":
+			answers[*h.ID] = h.text("status")
+		case "error":
+			if h.text("code") != `"bad_frame"` {
+				t.Errorf("heard %s", h)
+			}
+		default:
+			t.Fatalf("heard %s", h)
+		}
+	}
+	for id, want := range map[string]string{"1": `"delivered"`, "2": `"delivered"`, "3": `"offline"`, "4": `"offline"`} {
+		if answers[id] != want {
+			t.Errorf("%s was answered by %s, want %s", id, answers[id], want)
+		}
+	}
+	if h := alice.event(); h.Event != "refuse" || h.text("from") != `"bob"` {
+		t.Errorf("heard %s", h)
+	}
+}
+
+// The client of a login that cannot be completed hears why, and nothing of it is left, whatever it said before.
+func TestLoginGivesUp(t *testing.T) {
+	t.Parallel()
+	f := start(t, setup{})
+	f.setLink(false)
+	quiet, early := f.open("user=quiet"), f.open("user=early")
+	early.send(`{"event":"sync","id":"1"}`, `{"event":"sync","id":"2"}`)
+	for _, c := range []*client{quiet, early} {
+		heard := c.endsWith(websocket.CloseTryAgainLater)
+		if len(heard) != 1 || heard[0].text("code") != `"unavailable"` {
+			t.Errorf("heard %v", heard)
+		}
+	}
+	f.awaitSessions(0)
+	f.door.Wait()
+	f.setLink(true)
+	f.login("quiet").serves()
+}
+
+// Draining does not wait for logins that wait for NATS.
+func TestDrainDuringALogin(t *testing.T) {
+	f := start(t, setup{})
+	f.setLink(false)
+	c := f.open("user=alice")
+	c.send(`{"event":"sync","id":"1"}`)
+	f.awaitSessions(1)
+	if err := f.hub.Drain(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	c.endsWith(websocket.CloseServiceRestart)
+	f.setLink(true)
+}
+
+func TestSignals(t *testing.T) {
+	f := start(t, setup{})
+	alice, bob := f.login("alice"), f.login("bob")
+	second := f.open("user=bob")
+	session := strings.Trim(second.event().text("sessionId"), `"`)
+	for _, test := range []struct{ says, hears string }{
+		{
+			`"event":"offer","data":{"to":"bob","callId":"c1","offerSDP":"v=0\r\n","offerType":"offer","audioOnly":false,"from":"eve"}`,
+			`{"event":"offer","id":null,"data":{"from":"alice","fromSession":"S","callId":"c1","offerSDP":"v=0\r\n","offerType":"offer","audioOnly":false}}`,
+		},
+		{
+			`"event":"answer","data":{"to":"bob","answerType":"answer","answerSDP":""}`,
+			`{"event":"answer","id":null,"data":{"from":"alice","fromSession":"S","answerSDP":"","answerType":"answer"}}`,
+		},
+		{
+			`"event":"iceCandidate","data":{"to":"bob","candidate":null,"sdpMid":null,"sdpMLineIndex":0}`,
+			`{"event":"remoteIceCandidate","id":null,"data":{"from":"alice","fromSession":"S","candidate":null,"sdpMid":null,"sdpMLineIndex":0}}`,
+		},
+		{`"event":"refuse","data":{"to":"bob"}`, `{"event":"refuse","id":null,"data":{"from":"alice","fromSession":"S"}}`},
+		{`"event":"disconnectPeer","data":{"to":"bob"}`, `{"event":"disconnectPeer","id":null,"data":{"from":"alice","fromSession":"S"}}`},
+		{
+			`"event":"message","data":{"to":"bob","data":[false,0,"",null,1.50]}`,
+			`{"event":"message","id":null,"data":{"from":"alice","fromSession":"S","data":[false,0,"",null,1.50]}}`,
+		},
+	} {
+		alice.send("{" + test.says + "}") // no answer, because it is delivered
+		if h := alice.ask(`{"id":"1",` + test.says + "}"); h.String() != `{"event":"ack","id":"1","data":{"status":"delivered"}}` {
+			t.Errorf("%s: heard %s", test.says, h)
+		}
+		for _, c := range []*client{bob, bob, second, second} {
+			h := c.event()
+			got := strings.Replace(h.String(), h.text("fromSession"), `"S"`, 1)
+			if got != test.hears {
+				t.Errorf("%s: heard\n%s, want\n%s", test.says, got, test.hears)
+			}
+		}
+	}
+	if h := alice.ask(`{"event":"refuse","id":"2","data":{"to":"bob","toSession":"` + session + `"}}`); h.text("status") != `"delivered"` {
+		t.Errorf("heard %s", h)
+	}
+	if h := second.event(); h.Event != "refuse" {
+		t.Errorf("heard %s", h)
+	}
+	for _, says := range []string{
+		`"event":"iceCandidate","data":{"to":"no \"body\"","candidate":""}`,
+		`"event":"iceCandidate","data":{"to":"bob","toSession":"another","candidate":""}`,
+		`"event":"iceCandidate","data":{"to":"alice","candidate":""}`, // has no other session
+	} {
+		if h := alice.ask(`{"id":"3",` + says + "}"); h.String() != `{"event":"ack","id":"3","data":{"status":"offline"}}` {
+			t.Errorf("heard %s", h)
+		}
+		alice.send("{" + says + "}")
+		if h := alice.event(); h.Event != "undeliverable" || h.text("kind") != `"iceCandidate"` || h.text("reason") != `"offline"` {
+			t.Errorf("heard %s", h)
+		}
+	}
+	bob.serves() // and heard nothing of that
+	alice.serves()
+}
+
+func TestEnds(t *testing.T) {
+	f := start(t, setup{})
+	t.Run("in good order", func(t *testing.T) {
+		c := f.login("alice")
+		message := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "bye")
+		if err := c.ws.WriteMessage(websocket.CloseMessage, message); err != nil {
+			t.Fatal(err)
+		}
+		c.endsWith(websocket.CloseNormalClosure)
+		f.awaitSessions(0)
+	})
+	t.Run("without a word", func(t *testing.T) {
+		f.login("alice").ws.Close()
+		f.awaitSessions(0)
+	})
+	t.Run("with frames under way", func(t *testing.T) {
+		c := f.login("alice")
+		for range 300 {
+			c.send(`{"event":"refuse","id":"1","data":{"to":"nobody"}}`)
+		}
+		c.ws.Close()
+		f.awaitSessions(0)
+	})
+	if got := f.metric("beckon_connections_closed_total", ""); got != 0 {
+		t.Errorf("%v connections were ended by the gateway", got)
+	}
+}
+
+// A client that has gone is offline at once, although its connection still lingers.
+func TestSignalToOneWhoHasGone(t *testing.T) {
+	f := start(t, setup{})
+	alice, bob := f.login("alice"), f.login("bob")
+	if err := bob.ws.WriteMessage(websocket.CloseMessage, nil); err != nil {
+		t.Fatal(err)
+	}
+	for err := error(nil); err == nil; { // until the answer to that; bob does not close
+		_, err = bob.read()
+	}
+	if h := alice.ask(`{"event":"refuse","id":"1","data":{"to":"bob"}}`); h.text("status") != `"offline"` {
+		t.Errorf("heard %s", h)
+	}
+}
+
+func TestSync(t *testing.T) {
+	f := start(t, setup{})
+	c := f.login("alice")
+	c.send(`{"event":"sync","data":{}}`, `{"event":"sync","id":"1"}`)
+	var events []string
+	for len(events) < 2 {
+		h := c.next()
+		events = append(events, h.Event)
+		if h.isList() && h.text("userList") != `["alice"]` {
+			t.Errorf("heard %s", h)
+		}
+	}
+	slices.Sort(events)
+	if !slices.Equal(events, []string{"ack", "updateUserlist"}) {
+		t.Errorf("heard %q", events)
+	}
+}
