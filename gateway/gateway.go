@@ -114,6 +114,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Handler:           routes(native),
 		ConnContext:       socket.Context,
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second, // of a body, which nothing here wants; sockets have deadlines of their own
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -151,7 +152,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return hub.Drain(ctx, cfg.Drain)
 	})
 
-	log.Info("gateway ready", "url", "ws://"+listener.Addr().String()+"/ws")
+	log.Info("gateway listening", "url", "ws://"+listener.Addr().String()+"/ws")
 	if cfg.OnReady != nil {
 		cfg.OnReady(Addresses{Name: name, Listen: listener.Addr().String(), Ops: ops.Addr()})
 	}

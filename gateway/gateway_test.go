@@ -315,7 +315,7 @@ func TestStopWithSilentClients(t *testing.T) {
 	t.Parallel()
 	nats := startNATS(t, embednats.Options{Listen: "127.0.0.1:0"})
 	r := start(t, func(c *Config) { c.NATS, c.RateBytes = nats.ClientURL(), mostOfAnything })
-	for range 10 {
+	for range 40 { // half a second for each would be too long
 		conn, err := net.Dial("tcp", r.Listen)
 		if err != nil {
 			t.Fatal(err)

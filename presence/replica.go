@@ -40,6 +40,7 @@ type replica struct {
 	beats     *nats.Subscription
 	snapshots *nats.Subscription
 	requests  *nats.Subscription
+	echoes    *nats.Subscription
 	inbox     string // snapshots of gateways come to <inbox>.<gateway>.<number of the request>
 
 	// Filled by whoever has a question about the roster, not buffered: who asks waits until it is taken.
@@ -96,6 +97,7 @@ func newReplica(ctx context.Context, conn *bus.Conn, view string, depth int, log
 		{&r.beats, wire.AllBeats},
 		{&r.snapshots, r.inbox + ".*.*"},
 		{&r.requests, wire.ViewSnapshotSubject(view)},
+		{&r.echoes, wire.ReplicaSubject(view)},
 	} {
 		var err error
 		if *s.sub, err = r.intake.Subscribe(s.subject); err != nil {
@@ -205,6 +207,8 @@ func (r *replica) hear(m *nats.Msg) {
 		if m.Reply != "" && r.roster.Complete() {
 			r.answers.ask(now, m.Reply)
 		}
+	case r.echoes:
+		r.roster.Echo(now)
 	}
 	if err != nil {
 		r.malformed.Add(1)
@@ -269,6 +273,13 @@ func (r *replica) advance() (next time.Time) {
 		deltas, snapshot := r.roster.ViewSnapshot(now, wire.NewID())
 		r.publish(deltas)
 		r.answers.begin(now, snapshot)
+	}
+	for _, news := range r.roster.News() {
+		level := slog.LevelInfo
+		if news.What == "silent" {
+			level = slog.LevelWarn
+		}
+		r.log.Log(context.Background(), level, "gateway "+news.What, "gateway", news.Gateway, "sessions", news.Sessions)
 	}
 	stats := r.roster.Stats()
 	r.numbers.Store(&stats)

@@ -118,6 +118,6 @@ func (r *Roster) report(f *follower, now time.Time) {
 	case status.Live && !before.Live:
 		r.log.Info("the view is known whole", "view", f.view, "sessions", f.table.count)
 	case before.Live && !status.Live:
-		r.log.Warn("presence is not heard; lists stand still", "view", f.view)
+		r.log.Warn("presence is not heard; lists stand still", "view", before.View)
 	}
 }

@@ -29,6 +29,9 @@ func TestGoroutines(t *testing.T) {
 	if stacks = stacks[:runtime.Stack(stacks, true)]; strings.Contains(string(stacks), "net/http.(*conn).serve") {
 		t.Error("net/http still serves a connection")
 	}
+	if f.connOf("user0").melody.Request != nil {
+		t.Error("the request is kept")
+	}
 }
 
 // peer is the least that can be the other end of a connection, so that what a benchmark measures is the door's.

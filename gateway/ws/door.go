@@ -99,6 +99,11 @@ func New(o Options) *Door {
 		defer c.contain()
 		c.out.wrote()
 	})
+	m.HandlePong(func(s *melody.Session) {
+		c := connOf(s)
+		defer c.contain()
+		c.pong()
+	})
 	m.HandleError(func(s *melody.Session, err error) {
 		c := connOf(s)
 		defer c.contain()

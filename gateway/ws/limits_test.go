@@ -194,7 +194,7 @@ func TestFrameRate(t *testing.T) {
 	if acks < 20 || errors == 0 {
 		t.Errorf("%d accepted and %d refused; want 20 in a burst", acks, errors)
 	}
-	limit := f.conns()[0].frames
+	limit := f.connOf("alice").frames
 	f.await("time for another frame", func() bool { return limit.Tokens() >= 1 })
 	c.serves()
 }

@@ -233,18 +233,20 @@ func (f *fixture) metric(name, value string) (sum float64) {
 	return sum
 }
 
-// conns are the door's ends of the connections.
-func (f *fixture) conns() []*conn {
+// connOf is the door's end of a user's connection.
+func (f *fixture) connOf(user string) *conn {
 	f.t.Helper()
 	sessions, err := f.door.melody.Sessions()
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	var conns []*conn
 	for _, s := range sessions {
-		conns = append(conns, connOf(s))
+		if c := connOf(s); c.login.user == user {
+			return c
+		}
 	}
-	return conns
+	f.t.Fatalf("%s has no connection", user)
+	return nil
 }
 
 // awaitSessions waits until so many sessions are here.

@@ -110,6 +110,7 @@ func (c *conn) refuse(id []byte, r *refusal) {
 // ping answers a client's ping as RFC 6455, section 5.5.2 has it, but not a flood of them. The answer may stand behind a
 // frame that the client is slow to read, so it has the same time.
 func (c *conn) ping(data string) error {
+	defer c.contain()
 	if !c.pings.Allow() {
 		return errPings
 	}
@@ -118,4 +119,12 @@ func (c *conn) ping(data string) error {
 		return nil
 	}
 	return err
+}
+
+// pong counts a client's pongs with its pings: we ask for one in ten seconds.
+func (c *conn) pong() {
+	if !c.pings.Allow() && c.finish() {
+		c.door.o.Metrics.Closed(session.Flood)
+		c.sock.Abort()
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/olahol/melody"
 
 	"beckon/shared/wire"
 )
@@ -76,13 +77,7 @@ func TestCloseFrameIsLast(t *testing.T) {
 	f := start(t, setup{narrow: true, options: func(o *Options) { o.Rates.Bytes = 1 << 30 }})
 	alice, bob := f.login("alice"), f.login("bob")
 	delivered := f.stall(alice, "bob")
-	var c *conn
-	for _, c = range f.conns() {
-		if c.login.user == "bob" {
-			break
-		}
-	}
-	c.out.end(websocket.FormatCloseMessage(4000, "the end"))
+	f.connOf("bob").out.end(websocket.FormatCloseMessage(4000, "the end"))
 	if h := alice.ask(`{"event":"refuse","id":"2","data":{"to":"bob"}}`); h.text("status") != `"offline"` {
 		t.Errorf("heard %s", h)
 	}
@@ -122,7 +117,10 @@ func TestClientThatDoesNotReadItsAnswers(t *testing.T) {
 // Nobody who does not read, or reads a little now and then, can hold up a gateway that wants to stop.
 func TestDrainWithStuckClients(t *testing.T) {
 	t.Parallel()
-	f := start(t, setup{narrow: true, options: func(o *Options) { o.Rates.Bytes = 1 << 30 }})
+	f := start(t, setup{
+		narrow: true, options: func(o *Options) { o.Rates.Bytes = 1 << 30 },
+		door: func(d *Door) { d.melody.Config.WriteWait = time.Hour }, // which ends a stuck client, but no other
+	})
 	alice := f.login("alice")
 	f.login("stuck")
 	trickle := f.login("trickle")
@@ -178,15 +176,22 @@ func TestPanics(t *testing.T) {
 			},
 			func(c *client) { c.send(`{"event":"sync"}`) },
 		},
+		"outside of our callbacks": {
+			func(c *conn) { c.door.melody.HandlePong(func(*melody.Session) { panic("as any library may") }) },
+			func(c *client) { _ = c.ws.WriteMessage(websocket.PongMessage, nil) },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, setup{})
 			alice := f.login("alice")
-			test.sabotage(f.conns()[0])
+			test.sabotage(f.connOf("alice"))
 			bob := f.login("bob")
 			test.then(alice)
 			alice.endsWith(websocket.CloseInternalServerErr)
 			f.awaitSessions(1)
+			if name != "outside of our callbacks" { // after that melody keeps a little
+				f.await("forgotten", func() bool { return f.door.melody.Len() == 1 })
+			}
 			bob.serves()
 			if h := bob.ask(`{"event":"refuse","id":"1","data":{"to":"alice"}}`); h.text("status") != `"offline"` {
 				t.Errorf("heard %s", h)

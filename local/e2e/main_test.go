@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait. It is no expectation: those are in the tests.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 func limited(t *testing.T) context.Context {
 	t.Helper()

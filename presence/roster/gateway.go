@@ -91,6 +91,7 @@ func (r *Roster) believe(now time.Time, g *gateway, incarnation string, seq uint
 			r.contested++
 		}
 		g.replaced = g.incarnation
+		r.news = append(r.news, News{g.name, "heard", len(logins)})
 	}
 	g.incarnation, g.seq, g.heard = incarnation, seq, now
 	g.wanted, g.since, g.stranger = false, r.asks+1, ""
@@ -108,10 +109,11 @@ func (r *Roster) believe(now time.Time, g *gateway, incarnation string, seq uint
 }
 
 // drop ends the incarnation believed, if there is one, and with it all sessions.
-func (r *Roster) drop(now time.Time, g *gateway) {
+func (r *Roster) drop(now time.Time, g *gateway, why string) {
 	if g.incarnation == "" {
 		return
 	}
+	r.news = append(r.news, News{g.name, why, len(g.sessions)})
 	r.view.drop(now, g)
 	g.incarnation = ""
 }

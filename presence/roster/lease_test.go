@@ -77,6 +77,27 @@ func TestTimeAwayDoesNotCount(t *testing.T) {
 	wantUsers(t, r)
 }
 
+// NATS may stand still without closing anything: then nobody is heard, not even oneself.
+func TestStalledLinkDoesNotCount(t *testing.T) {
+	r, s := settled(t, "alice")
+	s.beat()
+	r.stalled = true
+	r.sleep(time.Minute)
+	wantUsers(t, r, "alice")
+	r.stalled = false
+	r.sleep(roster.Lease - 100*time.Millisecond)
+	wantUsers(t, r, "alice")
+	s.beat()
+	r.sleep(roster.Lease)
+	wantUsers(t, r, "alice")
+	r.sleep(100 * time.Millisecond)
+	wantUsers(t, r)
+	want := []roster.News{{Gateway: "gw", What: "heard", Sessions: 1}, {Gateway: "gw", What: "silent", Sessions: 1}}
+	if got := r.News(); !slices.Equal(got, want) {
+		t.Errorf("news %v, want %v", got, want)
+	}
+}
+
 func TestPauseDoesNotCount(t *testing.T) {
 	r, _ := settled(t, "alice")
 	r.now = r.now.Add(time.Minute) // nobody called Advance meanwhile

@@ -16,12 +16,13 @@ var start = time.Unix(1000, 0)
 // replica is a roster under virtual time, and a follower of its view that misses nothing.
 type replica struct {
 	*roster.Roster
-	t      testing.TB
-	now    time.Time
-	asks   []roster.Ask // not taken yet
-	follow map[wire.Ref]wire.Login
-	seen   []wire.Delta
-	at     uint64
+	t       testing.TB
+	stalled bool // nothing comes through, though the link is up
+	now     time.Time
+	asks    []roster.Ask // not taken yet
+	follow  map[wire.Ref]wire.Login
+	seen    []wire.Delta
+	at      uint64
 }
 
 func newReplica(t testing.TB) *replica {
@@ -33,6 +34,9 @@ func newReplica(t testing.TB) *replica {
 
 // advance does what is due now.
 func (r *replica) advance() {
+	if !r.stalled {
+		r.Echo(r.now)
+	}
 	asks, deltas := r.Advance(r.now)
 	r.asks = append(r.asks, asks...)
 	r.apply(deltas)

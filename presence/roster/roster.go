@@ -18,7 +18,8 @@
 //
 // An incarnation that says it stops, or that is not heard for a [Lease], loses all of its sessions at once. Time in which
 // nothing could be heard does not count: while this replica's link is away nobody's lease runs out, and once it is back,
-// or after a pause of the process, everybody has a whole lease again.
+// or after a pause of the process, everybody has a whole lease again. A link that stalls looks like one that is there: so
+// leases run only while what this replica publishes itself comes back to it.
 package roster
 
 import (
@@ -40,6 +41,7 @@ const (
 
 	settling  = 600 * time.Millisecond // by then every gateway that lives has beaten twice
 	askEvery  = 250 * time.Millisecond // for each gateway
+	deaf      = 700 * time.Millisecond // without an echo of our beats, of which there is one every 250 ms
 	tickEvery = 50 * time.Millisecond  // the grain of leases and requests
 	pause     = time.Second            // a call that comes so much later than the last: the process stood still
 )
@@ -53,11 +55,20 @@ type Roster struct {
 
 	up       bool      // there is a link to NATS
 	since    time.Time // since when everything could be heard; restarted by a pause only until complete
+	echoed   time.Time // when something of ours came back
 	called   time.Time // the latest call
 	ticked   time.Time
 	complete bool
 
 	contested uint64
+	news      []News
+}
+
+// News is what an operator wants to know of a gateway.
+type News struct {
+	Gateway  string
+	What     string // "heard", "stopped" or "silent"
+	Sessions int    // that came or went with it
 }
 
 // Ask is a request for a gateway's snapshot. Its number must come back with each chunk of the answer.
@@ -89,10 +100,19 @@ func (r *Roster) Link(now time.Time, up bool) {
 	r.observe(now)
 	r.up = up
 	if up {
-		r.since = now
+		r.since, r.echoed = now, now
 		r.renew(now)
 		r.Lost(now)
 	}
+}
+
+// Echo tells that something which this replica published has come back to it.
+func (r *Roster) Echo(now time.Time) {
+	r.observe(now)
+	if now.Sub(r.echoed) > deaf {
+		r.renew(now)
+	}
+	r.echoed = now
 }
 
 // Lost tells that messages may have been lost on this side, nobody knows whose.
@@ -129,7 +149,7 @@ func (r *Roster) Beat(now time.Time, name string, b *wire.Beat) {
 	r.observe(now)
 	if b.Stopping {
 		if g := r.gateways[name]; g != nil && (g.incarnation == b.Incarnation || g.incarnation == "") {
-			r.drop(now, g)
+			r.drop(now, g, "stopped")
 			r.forget(g)
 		}
 		return
@@ -177,7 +197,9 @@ func (r *Roster) Advance(now time.Time) ([]Ask, []wire.Delta) {
 	if !now.Before(r.ticked.Add(tickEvery)) {
 		r.ticked = now
 		if r.up {
-			r.expire(now)
+			if now.Sub(r.echoed) <= deaf {
+				r.expire(now)
+			}
 			r.complete = r.complete || r.settled(now)
 		}
 	}
@@ -220,6 +242,13 @@ func (r *Roster) ViewSnapshot(now time.Time, id string) ([]wire.Delta, []wire.Vi
 	return deltas, snapshot
 }
 
+// News gives what has happened since it was called before.
+func (r *Roster) News() []News {
+	news := r.news
+	r.news = nil
+	return news
+}
+
 // Stats gives the present numbers.
 func (r *Roster) Stats() Stats {
 	return Stats{
@@ -248,7 +277,7 @@ func (r *Roster) renew(now time.Time) {
 func (r *Roster) expire(now time.Time) {
 	for _, g := range r.gateways {
 		if now.Sub(g.heard) > Lease {
-			r.drop(now, g)
+			r.drop(now, g, "silent")
 		}
 		if g.incarnation == "" && now.Sub(g.noticed) > Lease {
 			r.forget(g)

@@ -137,15 +137,12 @@ func (v *view) due(now time.Time) []wire.Delta {
 	return v.flush(now)
 }
 
-// flush gives all that has not been published, in as many deltas as it needs. When it needs several, those who came go
-// first, so that a user who changed sessions or gateways is never away in between; only what was replaced has to leave
-// before that.
+// flush gives all that has not been published, in as many deltas as it needs.
 func (v *view) flush(now time.Time) []wire.Delta {
 	if _, changed := v.gate.Due(); !changed {
 		return nil
 	}
 	v.gate.Fired(now)
-	changes := v.changes.Take(compareRefs)
 
 	var deltas []wire.Delta
 	var filling wire.Filling
@@ -156,30 +153,19 @@ func (v *view) flush(now time.Time) []wire.Delta {
 		}
 		return &deltas[len(deltas)-1]
 	}
-	leave := func(ref wire.Ref) {
-		d := next(ref)
-		d.Left = append(d.Left, ref)
-	}
 	for _, name := range slices.Sorted(maps.Keys(v.gone)) {
 		d := next(wire.Ref{Gateway: name})
 		d.Gone = append(d.Gone, name)
 	}
 	clear(v.gone)
-	for _, c := range changes {
-		if c.Had && c.Has {
-			leave(c.Key)
-		}
-	}
-	for _, c := range changes {
-		if c.Has {
-			entry := wire.Entry{Gateway: c.Key.Gateway, Login: c.Is}
+	for _, step := range v.changes.Take(compareRefs) {
+		if step.Came {
+			entry := wire.Entry{Gateway: step.Key.Gateway, Login: step.Value}
 			d := next(entry)
 			d.Joined = append(d.Joined, entry)
-		}
-	}
-	for _, c := range changes {
-		if !c.Has {
-			leave(c.Key)
+		} else {
+			d := next(step.Key)
+			d.Left = append(d.Left, step.Key)
 		}
 	}
 	return deltas

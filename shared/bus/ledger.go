@@ -99,15 +99,12 @@ func (l *Ledger) Snapshot(now time.Time, id string) ([]wire.Announcement, []wire
 	return said, snapshot
 }
 
-// say gives all that has not been announced yet, in as many announcements as it needs. When it needs several, those who
-// came go first, so that a user who changed sessions is never away in between; only a session that was replaced has to
-// leave before that.
+// say gives all that has not been announced yet, in as many announcements as it needs.
 func (l *Ledger) say(now time.Time) []wire.Announcement {
 	if _, changed := l.gate.Due(); !changed {
 		return nil
 	}
 	l.gate.Fired(now)
-	changes := l.unsaid.Take(strings.Compare)
 
 	var said []wire.Announcement
 	var filling wire.Filling
@@ -118,24 +115,13 @@ func (l *Ledger) say(now time.Time) []wire.Announcement {
 		}
 		return &said[len(said)-1]
 	}
-	leave := func(session string) {
-		a := next(wire.Ref{Session: session})
-		a.Left = append(a.Left, session)
-	}
-	for _, c := range changes {
-		if c.Had && c.Has {
-			leave(c.Key)
-		}
-	}
-	for _, c := range changes {
-		if c.Has {
-			a := next(c.Is)
-			a.Joined = append(a.Joined, c.Is)
-		}
-	}
-	for _, c := range changes {
-		if !c.Has {
-			leave(c.Key)
+	for _, step := range l.unsaid.Take(strings.Compare) {
+		if step.Came {
+			a := next(step.Value)
+			a.Joined = append(a.Joined, step.Value)
+		} else {
+			a := next(wire.Ref{Session: step.Key})
+			a.Left = append(a.Left, step.Key)
 		}
 	}
 	return said

@@ -262,9 +262,9 @@ func (t *pending) expire(now time.Time) {
 			return
 		}
 		t.remove(p)
-		o := wire.Unknown
-		if p.worst != 0 {
-			o = p.worst // somebody did answer; whoever did not is gone
+		o := wire.Unknown // also when some have answered: another may deliver it yet
+		if !p.settles.IsZero() {
+			o = p.worst
 		}
 		t.mu.Unlock()
 		p.outcome(o)

@@ -1,43 +1,52 @@
 package coalesce
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Changes gathers what became of each key since the last [Changes.Take]. Only what remains counts: a key that came and
 // went stands for nothing, and so does one that ends as it was. The zero value is ready; it is not safe for concurrent
 // use.
 type Changes[K, V comparable] struct {
-	changed map[K]Change[K, V]
+	changed map[K]change[V]
 }
 
-// Change is what became of one key: it came (Has alone), it went (Had alone), or its value was replaced (both).
-type Change[K, V comparable] struct {
-	Key      K
-	Had, Has bool
-	Was, Is  V
+// change is what became of one key: it came (has alone), it went (had alone), or its value was replaced (both).
+type change[V comparable] struct {
+	had, has bool
+	was, is  V
+}
+
+// Step is one thing to tell about a key: that it came with a value, or that it went.
+type Step[K, V comparable] struct {
+	Key   K
+	Came  bool
+	Value V // of a key that came
 }
 
 // Put notes that key has the value is; before that it had the value was, if it had one.
 func (c *Changes[K, V]) Put(key K, is, was V, had bool) {
-	c.note(Change[K, V]{Key: key, Had: had, Was: was, Has: true, Is: is})
+	c.note(key, change[V]{had: had, was: was, has: true, is: is})
 }
 
 // Remove notes that key, which had the value was, is no more.
 func (c *Changes[K, V]) Remove(key K, was V) {
-	c.note(Change[K, V]{Key: key, Had: true, Was: was})
+	c.note(key, change[V]{had: true, was: was})
 }
 
-func (c *Changes[K, V]) note(now Change[K, V]) {
-	if before, ok := c.changed[now.Key]; ok {
-		now.Had, now.Was = before.Had, before.Was
+func (c *Changes[K, V]) note(key K, now change[V]) {
+	if before, ok := c.changed[key]; ok {
+		now.had, now.was = before.had, before.was
 	}
-	if now.Had == now.Has && now.Was == now.Is {
-		delete(c.changed, now.Key)
+	if now.had == now.has && now.was == now.is {
+		delete(c.changed, key)
 		return
 	}
 	if c.changed == nil {
-		c.changed = make(map[K]Change[K, V])
+		c.changed = make(map[K]change[V])
 	}
-	c.changed[now.Key] = now
+	c.changed[key] = now
 }
 
 // Forget drops the changes of the keys that match.
@@ -49,16 +58,27 @@ func (c *Changes[K, V]) Forget(match func(K) bool) {
 	}
 }
 
-// Take gives the changes in the order of compare over keys, and begins anew.
-func (c *Changes[K, V]) Take(compare func(a, b K) int) []Change[K, V] {
-	if len(c.changed) == 0 {
-		return nil
+// Take gives the changes as steps, and begins anew. Keys that came stand before those that went, so that whoever tells the
+// steps in several messages does not make something vanish that has only moved from one key to another; a key whose value
+// was replaced has to go first, and comes again with the others. Within that the order is that of compare.
+func (c *Changes[K, V]) Take(compare func(a, b K) int) []Step[K, V] {
+	keys := slices.SortedFunc(maps.Keys(c.changed), compare)
+	steps := make([]Step[K, V], 0, len(keys))
+	for _, key := range keys {
+		if change := c.changed[key]; change.had && change.has {
+			steps = append(steps, Step[K, V]{Key: key})
+		}
 	}
-	all := make([]Change[K, V], 0, len(c.changed))
-	for _, change := range c.changed {
-		all = append(all, change)
+	for _, key := range keys {
+		if change := c.changed[key]; change.has {
+			steps = append(steps, Step[K, V]{Key: key, Came: true, Value: change.is})
+		}
 	}
-	slices.SortFunc(all, func(a, b Change[K, V]) int { return compare(a.Key, b.Key) })
+	for _, key := range keys {
+		if !c.changed[key].has {
+			steps = append(steps, Step[K, V]{Key: key})
+		}
+	}
 	c.changed = nil // not cleared: a burst's map would stay as large for ever
-	return all
+	return steps
 }

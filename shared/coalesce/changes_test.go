@@ -2,6 +2,7 @@ package coalesce_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,33 +11,44 @@ import (
 	"beckon/shared/coalesce"
 )
 
-// Whatever happens to a map, the changes taken now and then turn a copy that was equal before into one that is equal
-// again, and name nothing that did not change.
-func TestChangesAreTheDifference(t *testing.T) {
+// Whatever happens to a map, the steps taken now and then turn a copy that was equal before into one that is equal again,
+// name nothing that did not change, and take nothing away before they have brought what is new.
+func TestStepsAreTheDifference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var changes coalesce.Changes[string, int]
 		truth, copied := map[string]int{}, map[string]int{}
 		key := rapid.SampledFrom([]string{"a1", "a2", "b1", "b2"})
 		take := func() {
-			last := ""
-			for _, c := range changes.Take(strings.Compare) {
-				if c.Key <= last {
-					t.Fatalf("%q after %q", c.Key, last)
+			before := maps.Clone(copied)
+			var order []string
+			for _, step := range changes.Take(strings.Compare) {
+				_, there := copied[step.Key]
+				was, had := before[step.Key]
+				_, has := truth[step.Key]
+				switch {
+				case step.Came == there:
+					t.Fatalf("%+v in %v", step, copied)
+				case !step.Came && has:
+					order = append(order, "1: replaced "+step.Key)
+				case step.Came:
+					order = append(order, "2: came "+step.Key)
+				default:
+					order = append(order, "3: went "+step.Key)
 				}
-				last = c.Key
-				was, had := copied[c.Key]
-				is, has := truth[c.Key]
-				if c.Had != had || c.Was != was || c.Has != has || c.Is != is || was == is && had == has {
-					t.Fatalf("%+v; it was %v %v and is %v %v", c, was, had, is, has)
+				if step.Came && had && was == step.Value {
+					t.Fatalf("%+v has not changed", step)
 				}
-				if has {
-					copied[c.Key] = is
+				if step.Came {
+					copied[step.Key] = step.Value
 				} else {
-					delete(copied, c.Key)
+					delete(copied, step.Key)
 				}
 			}
+			if !slices.IsSorted(order) {
+				t.Fatalf("not in order: %q", order)
+			}
 			if !maps.Equal(truth, copied) {
-				t.Fatalf("the changes lead to %v, want %v", copied, truth)
+				t.Fatalf("the steps lead to %v, want %v", copied, truth)
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -15,8 +16,8 @@ import (
 	"beckon/local/load"
 )
 
-// cli is the command line: a command for each kind of load.
-type cli struct {
+// commands is the command line: a command for each kind of load.
+type commands struct {
 	Relay relay `cmd:"" help:"Relay signals between pairs of clients: what a message costs, and how long it takes."`
 }
 
@@ -28,14 +29,14 @@ type relay struct {
 }
 
 // Run is called by kong.
-func (r *relay) Run(ctx context.Context, log *slog.Logger) error {
+func (r *relay) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
 	r.Log = log
 	report, err := r.Relay.Run(ctx)
 	if err != nil {
 		return err
 	}
-	if err := report.Write(os.Stdout); err != nil {
-		return err
+	if err := report.Write(stdout); err != nil {
+		return fmt.Errorf("write the report: %w", err)
 	}
 	if r.JSON != "" {
 		figures, err := json.MarshalIndent(report, "", "  ")
@@ -52,25 +53,36 @@ func (r *relay) Run(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-func main() { os.Exit(run()) }
-
-// Exit codes: 1 for a run that failed or, with --judge, missed a goal; 2 for a wrong command line.
-func run() int {
-	var cli cli
-	k := kong.Must(&cli, kong.Name("load"), kong.Description("Puts load on Beckon's servers and measures what they take."))
-	command, err := k.Parse(os.Args[1:])
-	if err != nil {
-		k.Errorf("%s", err)
-		return 2
-	}
+func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends us at once, and the kernel the servers
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	command.BindTo(ctx, (*context.Context)(nil))
-	if err := command.Run(log); err != nil {
-		k.Errorf("%s", err)
-		return 1
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Exit codes of run.
+const (
+	exitOK     = 0
+	exitFailed = 1 // or, with --judge, missed a goal
+	exitUsage  = 2
+)
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	done := false // all has been said: --help
+	k := kong.Must(&commands{}, kong.Name("load"), kong.Writers(stdout, stderr), kong.Exit(func(int) { done = true }),
+		kong.Description("Puts load on Beckon's servers and measures what they take."))
+	command, err := k.Parse(args)
+	switch {
+	case done:
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(stderr, "load: %s (load --help explains)\n", err)
+		return exitUsage
 	}
-	return 0
+	command.BindTo(ctx, (*context.Context)(nil))
+	command.BindTo(stdout, (*io.Writer)(nil))
+	if err := command.Run(slog.New(slog.NewTextHandler(stderr, nil))); err != nil {
+		fmt.Fprintf(stderr, "load: %s\n", err)
+		return exitFailed
+	}
+	return exitOK
 }

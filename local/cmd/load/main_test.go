@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"beckon/local/load"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestCommandLine(t *testing.T) {
+	over, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("no time left"))
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		says string // on either output
+	}{
+		"help":            {[]string{"relay", "--help"}, exitOK, "--pairs=100"},
+		"no command":      {nil, exitUsage, "relay"},
+		"unknown command": {[]string{"storm"}, exitUsage, "storm"},
+		"no number":       {[]string{"relay", "--rate=fast"}, exitUsage, "--rate"},
+		"out of bounds":   {[]string{"relay", "--pairs=0"}, exitUsage, "--pairs: 0 is not between 1 and 5000"},
+		"a failed run":    {[]string{"relay"}, exitFailed, "build the servers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr strings.Builder
+			if code := run(over, test.args, &stdout, &stderr); code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			if said := stdout.String() + stderr.String(); !strings.Contains(said, test.says) {
+				t.Errorf("no %q in:\n%s", test.says, said)
+			}
+		})
+	}
+}
+
+func TestRelayWritesItsFigures(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "figures.json")
+	var stdout, stderr strings.Builder
+	args := []string{"relay", "--pairs=2", "--warmup=0s", "--duration=200ms", "--rate=100", "--no-presence", "--json", file}
+	if code := run(t.Context(), args, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d:\n%s", code, &stderr)
+	}
+	if !strings.Contains(stdout.String(), "gateways + NATS") {
+		t.Errorf("no table:\n%s", &stdout)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report load.Report
+	if err := json.Unmarshal(raw, &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Pairs != 2 || report.Paced.Messages != 20 || report.Closed.RelayCPU <= 0 {
+		t.Errorf("%s", raw)
+	}
+}
