@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,15 +65,26 @@ type setup struct {
 	narrow      bool // the kernel keeps little of what clients do not read
 }
 
-// narrow is a listener for that.
+// narrow is a listener for that. Its connections count their writes.
 type narrow struct{ net.Listener }
+
+type narrowConn struct {
+	*net.TCPConn
+	writes atomic.Int32
+}
 
 func (l narrow) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
-	if err == nil {
-		err = conn.(*net.TCPConn).SetWriteBuffer(4 << 10)
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	tcp := conn.(*net.TCPConn)
+	return &narrowConn{TCPConn: tcp}, tcp.SetWriteBuffer(4 << 10)
+}
+
+func (c *narrowConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.TCPConn.Write(p)
 }
 
 // fixture is a door with all that is behind it, on a real socket.

@@ -72,6 +72,40 @@ func TestStuckClient(t *testing.T) {
 	other.serves()
 }
 
+// Frames that wait for a client leave together, once it reads again.
+func TestFramesLeaveTogether(t *testing.T) {
+	f := start(t, setup{narrow: true, options: func(o *Options) { o.Rates.Bytes = 1 << 30 }})
+	alice, bob := f.login("alice"), f.login("bob")
+	f.stall(alice, "bob")
+	for { // until there is room for a few small frames, and the large ones before them leave as before
+		if h := bob.event(); h.Event != "offer" {
+			t.Fatalf("heard %s", h)
+		}
+		if h := alice.ask(`{"event":"refuse","id":"first","data":{"to":"bob"}}`); h.text("status") == `"delivered"` {
+			break
+		}
+	}
+	const n = 200
+	delivered := 1
+	for range n {
+		if h := alice.ask(`{"event":"refuse","id":"more","data":{"to":"bob"}}`); h.text("status") == `"delivered"` {
+			delivered++
+		}
+	}
+	writes := &f.connOf("bob").sock.Conn.(*narrowConn).writes
+	for bob.event().Event != "refuse" {
+	}
+	before := writes.Load()
+	for range delivered - 1 {
+		if h := bob.event(); h.Event != "refuse" {
+			t.Fatalf("heard %s", h)
+		}
+	}
+	if got := int(writes.Load() - before); delivered < n/2 || got > delivered/10 {
+		t.Errorf("%d writes for %d frames", got, delivered)
+	}
+}
+
 // The close frame stands behind everything that is queued, and nothing stands behind it.
 func TestCloseFrameIsLast(t *testing.T) {
 	f := start(t, setup{narrow: true, options: func(o *Options) { o.Rates.Bytes = 1 << 30 }})

@@ -141,6 +141,31 @@ func TestNATSAway(t *testing.T) {
 	connected(t, clients)
 }
 
+// NATS stands still for longer than a gateway's lease, and shorter than it takes to find its links dead: nobody leaves any
+// list.
+func TestNATSStalls(t *testing.T) {
+	s := start(t)
+	clients := s.crowd(t, 100)
+	if err := s.nats.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	// The time is the fault; nothing can be heard meanwhile that would say when it is over.
+	stalled := time.NewTimer(4500 * time.Millisecond)
+	defer stalled.Stop()
+	<-stalled.C
+	if err := s.nats.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	late, err := client.Dial(limited(t), client.Options{Address: s.addresses[1], User: "late"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(late.Close)
+	everybody(t, append(clients, late), 101)
+	nobodyLeft(t, clients)
+	connected(t, clients)
+}
+
 // A gateway that is told to stop sends its clients away in good order, tells presence, and ends within ten seconds.
 func TestGatewayTerminated(t *testing.T) {
 	s := start(t)
