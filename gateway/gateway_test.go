@@ -482,7 +482,7 @@ func TestHandshakes(t *testing.T) {
 	silent[0].Close()
 	for range 5 { // one place is enough for many, one after the other
 		var ws *websocket.Conn
-		for deadline := time.Now().Add(patience); ws == nil; {
+		for deadline := time.Now().Add(10 * time.Second); ws == nil; { // before those who are silent are sent away
 			d := websocket.Dialer{HandshakeTimeout: patience}
 			conn, _, err := d.Dial("ws://"+r.Listen+"/ws", nil)
 			if err == nil {
