@@ -100,7 +100,8 @@ func Of(conn net.Conn) *Conn {
 }
 
 // Read implements net.Conn. Whoever reads gives small buffers, so that idle connections are small; a read that fills one
-// means that more is waiting, and then the next one reads ahead into a buffer that is lent for as long as it has something.
+// means that more is waiting, and then the next one reads ahead into a buffer that is lent until what it got is read: also
+// while it waits, on the rare connection whose last read happened to end where its buffer did.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.ahead == nil && !c.more {
 		n, err := c.fetch(p)

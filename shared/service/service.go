@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -98,6 +99,10 @@ func runMain[C any, P configOf[C]](p process, name, description string, run func
 	}
 }
 
+// envValue is how kong quotes a variable that is wrong. It may hold a secret, such as the credential of a TURN server, so
+// only its name is told.
+var envValue = regexp.MustCompile(`(?s)\(from envar ([A-Z0-9_]+)=.*\)`)
+
 // parse fills cfg. done says that all has been said: --help and --version.
 func parse(p process, name, description string, cfg any) (done bool, err error) {
 	k, err := kong.New(cfg,
@@ -113,7 +118,7 @@ func parse(p process, name, description string, cfg any) (done bool, err error) 
 	}
 	// kong goes on after Exit returned; what it finds wrong then does not matter.
 	if _, err := k.Parse(p.args); err != nil && !done {
-		return false, err
+		return false, errors.New(envValue.ReplaceAllString(err.Error(), "(from $$${1})"))
 	}
 	return done, nil
 }

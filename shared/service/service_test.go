@@ -138,6 +138,22 @@ func TestBadCommandLine(t *testing.T) {
 	}
 }
 
+// secret is a flag whose value must not be told, whatever is wrong with it.
+type secret string
+
+func (*secret) UnmarshalText([]byte) error { return errors.New("no good") }
+
+func TestBadVariableIsNotQuoted(t *testing.T) {
+	t.Setenv("BECKON_SECRET", `{"credential":"hunter)2"}`)
+	var cfg struct {
+		Secret secret
+	}
+	_, err := parse(process{}, "imagined", "", &cfg)
+	if err == nil || strings.Contains(err.Error(), "hunter") || !strings.HasSuffix(err.Error(), "no good (from $BECKON_SECRET)") {
+		t.Errorf("error: %v", err)
+	}
+}
+
 func TestHelpAndVersion(t *testing.T) {
 	o := runArgs(t, "--help")
 	if o.code != 0 || o.cfg != nil || o.stderr != "" {
