@@ -95,6 +95,9 @@ func readLate(f frame, kind wire.Kind, data []byte) (frame, *refusal) {
 
 // fieldFault keeps the first fault that concerns one member, after which reading can go on, and passes others through.
 func fieldFault(err error, bad **refusal) error {
+	if err == nil {
+		return nil // before field, which errors.As moves to the heap
+	}
 	var field *wire.FieldError
 	if !errors.As(err, &field) {
 		return err

@@ -7,7 +7,7 @@ import (
 )
 
 // heapFloor is how much the garbage collector takes for live that is not.
-const heapFloor = 32 << 20
+const heapFloor = 64 << 20
 
 // withHeapFloor runs f with a heap that the garbage collector takes for larger than it is. The collector runs whenever the
 // heap has doubled; a service with a few megabytes of live data and a hundred of garbage a second would collect dozens of
