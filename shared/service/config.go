@@ -21,6 +21,7 @@ type Config struct {
 	LogLevel  string           `help:"Least level to log: ${enum}." enum:"debug,info,warn,error" default:"info"`
 	LogFormat string           `help:"Format of log lines: ${enum}." enum:"text,json" default:"text"`
 	Ops       Address          `help:"Address of the listener for /healthz, /readyz, /metrics and /debug/pprof/; empty for none." default:"${ops}"`
+	Probe     bool             `help:"Instead of running, ask the service whose ops listener is at --ops whether it is ready: exit code 0 if so, else 1, and what is missing on standard error." env:"-"`
 	Version   kong.VersionFlag `help:"Print the version and exit." env:"-"`
 
 	// Log is what the service logs to. Main makes it from the flags; who runs a service without Main sets it.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -39,8 +40,11 @@ type configOf[C any] interface {
 // [Config], from the flags and from the environment (the flag --log-level is BECKON_LOG_LEVEL there), then calls run,
 // whose context ends with the first SIGINT or SIGTERM. The second one ends Main at once.
 //
-// It returns 0 when run returned nil, also after a signal; 1 when run failed, which it logs; 2 with one line on standard
-// error when a flag or variable is wrong.
+// With --probe it does not call run, but asks the service that runs already whether it is ready: for container health
+// checks in images that have no shell and no HTTP client.
+//
+// It returns 0 when run returned nil, also after a signal; 1 when run failed, which it logs, or when the service asked is
+// not ready; 2 with one line on standard error when a flag or variable is wrong.
 func Main[C any, P configOf[C]](name, description string, run func(context.Context, C) error) int {
 	signals := make(chan os.Signal, 2) // filled by the runtime; two are all that matter, it drops further ones
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -63,14 +67,20 @@ func runMain[C any, P configOf[C]](p process, name, description string, run func
 	var cfg C
 	done, err := parse(p, name, description, &cfg)
 	if err != nil {
-		line := strings.ReplaceAll(err.Error(), "\n", "; ")
-		fmt.Fprintf(p.stderr, "%s: %s (%s --help explains)\n", name, line, name)
+		fmt.Fprintf(p.stderr, "%s: %s (%s --help explains)\n", name, oneLine(err), name)
 		return exitUsage
 	}
 	if done {
 		return exitOK
 	}
 	base := P(&cfg).base()
+	if base.Probe {
+		if err := probe(context.Background(), base.Ops); err != nil {
+			fmt.Fprintf(p.stderr, "%s: %s\n", name, oneLine(err))
+			return exitFailed
+		}
+		return exitOK
+	}
 	base.Log = base.newLogger(p.stderr)
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -109,6 +119,7 @@ func parse(p process, name, description string, cfg any) (done bool, err error) 
 		kong.Name(name),
 		kong.Description(description),
 		kong.DefaultEnvars("BECKON"),
+		kong.NamedMapper("path", kong.MapperFunc(decodePath)),
 		kong.Vars{"version": name + " " + version()},
 		kong.Writers(p.stdout, p.stderr),
 		kong.Exit(func(int) { done = true }),
@@ -123,6 +134,20 @@ func parse(p process, name, description string, cfg any) (done bool, err error) 
 	return done, nil
 }
 
+// decodePath reads a flag of type path. Unlike kong's own it lets a variable that is set to nothing be nothing, not the
+// working directory: compose files have such.
+func decodePath(ctx *kong.DecodeContext, target reflect.Value) error {
+	var path string
+	if err := ctx.Scan.PopValueInto("file", &path); err != nil {
+		return err
+	}
+	if path != "" {
+		path = kong.ExpandPath(path)
+	}
+	target.SetString(path)
+	return nil
+}
+
 // SetDefaults fills cfg, a pointer to a struct with kong tags, with the defaults of its flags, for programs that run a
 // service without a command line. It does not look at the environment.
 func SetDefaults(cfg any) error {
@@ -131,6 +156,8 @@ func SetDefaults(cfg any) error {
 	}
 	return nil
 }
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 func version() string {
 	if Version != "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -25,6 +26,7 @@ type testConfig struct {
 	Drain   time.Duration `help:"How long it drains." default:"5s"`
 	Servers []string      `help:"Whom it talks to."`
 	Most    int           `help:"How many it takes." default:"10"`
+	Key     string        `help:"What lets it in." type:"path"`
 }
 
 func (c testConfig) Validate() error {
@@ -82,6 +84,8 @@ func TestFlagsAndEnvironmentNameTheSame(t *testing.T) {
 		{"--ops", "BECKON_OPS", "", func(c *testConfig) string { return string(c.Ops) }},
 		{"--listen", "BECKON_LISTEN", "[::1]:0", func(c *testConfig) string { return string(c.Listen) }},
 		{"--drain", "BECKON_DRAIN", "250ms", func(c *testConfig) string { return c.Drain.String() }},
+		{"--key", "BECKON_KEY", "/a/../b.pem", func(c *testConfig) string { return c.Key }},
+		{"--key", "BECKON_KEY", "", func(c *testConfig) string { return c.Key }},
 		{"--servers", "BECKON_SERVERS", "a,b", func(c *testConfig) string { return strings.Join(c.Servers, ",") }},
 	} {
 		t.Run(c.flag+"="+c.value, func(t *testing.T) {
@@ -94,6 +98,15 @@ func TestFlagsAndEnvironmentNameTheSame(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a path is absolute", func(t *testing.T) {
+		here, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := runArgs(t, "--key=here.pem"); o.cfg.Key != filepath.Join(here, "here.pem") {
+			t.Errorf("got %s", o.cfg.Key)
+		}
+	})
 	t.Run("the flag wins", func(t *testing.T) {
 		t.Setenv("BECKON_LOG_LEVEL", "warn")
 		if o := runArgs(t, "--log-level", "error"); o.cfg.LogLevel != "error" {
@@ -159,7 +172,7 @@ func TestHelpAndVersion(t *testing.T) {
 	if o.code != 0 || o.cfg != nil || o.stderr != "" {
 		t.Errorf("exit %d, stderr %q, run: %v", o.code, o.stderr, o.cfg != nil)
 	}
-	for _, want := range []string{"Does nothing.", "--ops", "$BECKON_OPS", "127.0.0.1:9199", "--drain", "$BECKON_DRAIN", "--version"} {
+	for _, want := range []string{"Does nothing.", "--ops", "$BECKON_OPS", "127.0.0.1:9199", "--drain", "$BECKON_DRAIN", "--probe", "--version"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("help lacks %q:\n%s", want, o.stdout)
 		}
