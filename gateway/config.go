@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,8 +18,10 @@ import (
 type Config struct {
 	service.Config `embed:"" set:"ops=127.0.0.1:9100"`
 
-	Listen service.Address `help:"Address for clients." default:"127.0.0.1:9000"`
-	Name   string          `help:"Name of this gateway in NATS subjects, unique among all gateways: up to 64 of A-Z, a-z, 0-9, _ and -. Random if empty."`
+	Listen  service.Address `help:"Address for clients." default:"127.0.0.1:9000"`
+	TLSCert string          `help:"PEM file with the certificate for clients and its chain, if they come by https and wss. What replaces it is taken within a second." type:"path"`
+	TLSKey  string          `help:"PEM file with the key of that certificate." type:"path"`
+	Name    string          `help:"Name of this gateway in NATS subjects, unique among all gateways: up to 64 of A-Z, a-z, 0-9, _ and -. Random if empty."`
 
 	NATS      string   `help:"URL of NATS, or several separated by commas; nats://127.0.0.1:4222 unless told otherwise." xor:"nats" name:"nats" placeholder:"URL"`
 	NATSCreds string   `help:"NATS credentials file." type:"path" name:"nats-creds"`
@@ -28,6 +31,8 @@ type Config struct {
 
 	Origins    origin.Rules `help:"Origins, besides this gateway's own and this machine's, whose pages may connect, separated by commas; * for all."`
 	ICEServers ice.Servers  `help:"STUN and TURN servers for clients: STUN URLs separated by commas, or a JSON array as RTCConfiguration.iceServers has it."`
+
+	Page bool `help:"Serve the page at /, where people meet and call each other." default:"true" negatable:""`
 
 	MaxSessions   int           `help:"Sessions this gateway takes." default:"50000"`
 	MaxHandshakes int           `help:"Connections that one address may have before they are sessions." default:"1000"`
@@ -74,6 +79,12 @@ func (c *Config) Validate() error {
 	}
 	if c.Listen == "" {
 		return fmt.Errorf("--listen: must not be empty")
+	}
+	switch {
+	case c.TLSKey == "" && c.TLSCert != "":
+		return errors.New("--tls-cert: needs --tls-key, too")
+	case c.TLSCert == "" && c.TLSKey != "":
+		return errors.New("--tls-key: needs --tls-cert, too")
 	}
 	if c.Drain < 0 || c.Drain > mostDrain {
 		return fmt.Errorf("--drain: %v is not between 0s and %v", c.Drain, mostDrain)

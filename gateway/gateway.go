@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -106,18 +105,26 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Rates: ws.Rates{Frames: cfg.RateFrames, Bytes: cfg.RateBytes}, Metrics: hubMetrics, Log: log,
 	})
 
-	listener, err := net.Listen("tcp", string(cfg.Listen))
-	if err != nil {
-		return fmt.Errorf("listen for clients: %w", err)
-	}
 	server := &http.Server{
-		Handler:           routes(native),
+		Handler:           routes(native, cfg.Page),
 		ConnContext:       socket.Context,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second, // of a body, which nothing here wants; sockets have deadlines of their own
+		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          serverLog(log),
+	}
+	serve, scheme := server.Serve, "ws"
+	if cfg.TLSCert != "" {
+		if serve, err = overTLS(server, cfg, metrics, log); err != nil {
+			return err
+		}
+		scheme = "wss"
+	}
+	listener, err := net.Listen("tcp", string(cfg.Listen))
+	if err != nil {
+		return fmt.Errorf("listen for clients: %w", err)
 	}
 	sockets := socket.Listen(listener, readBudget(cfg), cfg.MaxHandshakes)
 	metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -127,7 +134,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		failed <- server.Serve(sockets)
+		failed <- serve(sockets)
 	}()
 	teardown.Add("client listener", 3*time.Second, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -152,7 +159,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return hub.Drain(ctx, cfg.Drain)
 	})
 
-	log.Info("gateway listening", "url", "ws://"+listener.Addr().String()+"/ws")
+	log.Info("gateway listening", "url", scheme+"://"+listener.Addr().String()+"/ws")
 	if cfg.OnReady != nil {
 		cfg.OnReady(Addresses{Name: name, Listen: listener.Addr().String(), Ops: ops.Addr()})
 	}

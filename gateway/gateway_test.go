@@ -66,11 +66,15 @@ func TestRoutes(t *testing.T) {
 		method, path string
 		want         int
 	}{
-		{http.MethodGet, "/", 404},
+		{http.MethodGet, "/", 200},
+		{http.MethodHead, "/", 200},
+		{http.MethodPost, "/", 405},
+		{http.MethodGet, "/page.js", 200},
+		{http.MethodGet, "/beckon/beckon.js", 200},
 		{http.MethodGet, "/ws/", 404},
 		{http.MethodGet, "/metrics", 404},
 		{http.MethodGet, "/debug/pprof/", 404},
-		{http.MethodGet, "/ws", 400},
+		{http.MethodGet, "/ws", 426},
 		{http.MethodPost, "/ws", 405},
 	} {
 		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r.request(test.method, "http://"+r.Listen+test.path))
@@ -80,6 +84,22 @@ func TestRoutes(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != test.want {
 			t.Errorf("%s %s: status %d, want %d", test.method, test.path, resp.StatusCode, test.want)
+		}
+	}
+}
+
+// A gateway may be without the page. What applications import stays.
+func TestNoPage(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(c *Config) { c.Leaf, c.Page = []string{"nats-leaf://127.0.0.1:1"}, false })
+	for path, want := range map[string]int{"/": 404, "/page.js": 404, "/beckon/beckon.js": 200, "/ws": 426} {
+		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r.request(http.MethodGet, "http://"+r.Listen+path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: status %d, want %d", path, resp.StatusCode, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package ws
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
@@ -28,10 +29,13 @@ const (
 	handshakeWait = 5 * time.Second
 	// awayTolerance is for how long NATS may be away before new logins are sent away; shorter absences they wait for.
 	awayTolerance = 2 * time.Second
-	retryAfter    = 5 * time.Second // what clients that are sent away are told
-	bufferSize    = 512             // of each connection's reader, which is there however idle it is
-	writeBuffer   = 4 << 10         // shared by all, so that most frames are one write
+	bufferSize    = 512     // of each connection's reader, which is there however idle it is
+	writeBuffer   = 4 << 10 // shared by all, so that most frames are one write
 )
+
+// Clients that are sent away are told to come back in retrySoonest to retryLatest whole seconds, each in another, lest
+// they all return in the same.
+const retrySoonest, retryLatest = 3, 8
 
 // Rates bound what one session may send a second, with as much again in a burst.
 type Rates struct{ Frames, Bytes int }
@@ -47,7 +51,7 @@ type Options struct {
 	Log        *slog.Logger
 }
 
-// Door is the native door. It is an http.Handler that upgrades every request it is given.
+// Door is the native door. It is an http.Handler that upgrades the requests it is given, or says why it does not.
 type Door struct {
 	o      Options
 	log    *slog.Logger
@@ -124,10 +128,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this page's origin may not connect", http.StatusForbidden)
 		return
 	}
-	if reason, why := d.closed(); why != "" {
-		d.o.Metrics.TurnedAway(reason)
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
-		http.Error(w, why, http.StatusServiceUnavailable)
+	if !d.opens(w, r) {
 		return
 	}
 	sock := socket.FromContext(r.Context())
@@ -147,6 +148,40 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-c.started:
 	case <-served:
 	}
+}
+
+// opens reports whether a request may be upgraded, and answers it if not. A page cannot read the answer to an upgrade that
+// is refused. So it may fetch the same URL without asking for one, and reads then what it would have read.
+func (d *Door) opens(w http.ResponseWriter, r *http.Request) bool {
+	h := w.Header()
+	if origin := r.Header.Get("Origin"); origin != "" {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Expose-Headers", "Retry-After")
+		h.Set("Vary", "Origin")
+	}
+	if r.Method != http.MethodGet { // the routes let HEAD pass as well
+		h.Set("Allow", http.MethodGet)
+		http.Error(w, "only GET is allowed here", http.StatusMethodNotAllowed)
+		return false
+	}
+	upgrade := websocket.IsWebSocketUpgrade(r)
+	if reason, why := d.closed(); why != "" {
+		if upgrade { // otherwise it is only somebody who asks
+			d.o.Metrics.TurnedAway(reason)
+		}
+		h.Set("Retry-After", strconv.Itoa(retrySoonest+rand.IntN(retryLatest-retrySoonest+1)))
+		http.Error(w, why, http.StatusServiceUnavailable)
+		return false
+	}
+	if !upgrade {
+		if r.ProtoMajor == 1 { // later versions of HTTP have no such headers: RFC 9113, section 8.2.2
+			h.Set("Connection", "Upgrade")
+			h.Set("Upgrade", "websocket")
+		}
+		http.Error(w, "this is a WebSocket: connect with ws:// or wss://", http.StatusUpgradeRequired)
+		return false
+	}
+	return true
 }
 
 // closed says why nobody can log in now, for the metric and for the client; nothing if they can.

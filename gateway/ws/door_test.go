@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -132,17 +133,138 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-func TestNoHandshake(t *testing.T) {
-	f := start(t, setup{})
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(httptest.NewRequest("GET", "http://"+f.address+"/ws", nil))
+// fetch is a request that asks for no upgrade.
+func (f *fixture) fetch(method string, header http.Header) *http.Response {
+	f.t.Helper()
+	r := httptest.NewRequest(method, "http://"+f.address+"/ws?user=alice", nil)
+	r.Header = header
+	transport := &http.Transport{}
+	resp, err := transport.RoundTrip(r)
 	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() {
+		resp.Body.Close()
+		transport.CloseIdleConnections()
+	})
+	return resp
+}
+
+// readable checks that a page of this origin may read the answer, or that it is nobody's if there is no origin.
+func readable(t *testing.T, resp *http.Response, origin string) {
+	t.Helper()
+	want := map[string]string{"Access-Control-Allow-Origin": origin, "Vary": "", "Access-Control-Expose-Headers": ""}
+	if origin != "" {
+		want["Vary"], want["Access-Control-Expose-Headers"] = "Origin", "Retry-After"
+	}
+	for name, value := range want {
+		if got := resp.Header.Get(name); got != value {
+			t.Errorf("%s for %q: %q, want %q", name, origin, got, value)
+		}
+	}
+}
+
+// Who fetches the URL of a door that is open learns that it is one.
+func TestFetch(t *testing.T) {
+	var rules origin.Rules
+	if err := rules.UnmarshalText([]byte("https://app.example")); err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusBadRequest {
+	f := start(t, setup{options: func(o *Options) { o.Origins = rules }})
+	for _, o := range []string{"", "https://app.example", "http://localhost:5173", "http://" + f.address} {
+		header := make(http.Header)
+		if o != "" {
+			header.Set("Origin", o)
+		}
+		resp := f.fetch(http.MethodGet, header)
+		if resp.StatusCode != http.StatusUpgradeRequired || resp.Header.Get("Upgrade") != "websocket" ||
+			resp.Header.Get("Connection") != "Upgrade" || resp.Header.Get("Retry-After") != "" {
+			t.Errorf("%q: status %d, %v", o, resp.StatusCode, resp.Header)
+		}
+		if text := body(t, resp); !strings.Contains(text, "wss://") || len(text) > 80 {
+			t.Errorf("%q: told %q", o, text)
+		}
+		readable(t, resp, o)
+		for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodOptions} {
+			if resp := f.fetch(method, header); resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET" {
+				t.Errorf("%s from %q: status %d, %v", method, o, resp.StatusCode, resp.Header)
+			}
+		}
+	}
+	for _, o := range []string{"https://evil.example", "null"} {
+		resp := f.fetch(http.MethodGet, http.Header{"Origin": {o}})
+		if resp.StatusCode != http.StatusForbidden {
+			t.Errorf("%q: status %d", o, resp.StatusCode)
+		}
+		readable(t, resp, "")
+	}
+	// Only those from elsewhere; who fetches has not tried to connect.
+	if got := f.metric("beckon_handshakes_refused_total", ""); got != 2 {
+		t.Errorf("%v counted", got)
+	}
+}
+
+// HTTP/2 knows no Upgrade header, and a browser that is sent one takes the whole answer for an error.
+func TestFetchHTTP2(t *testing.T) {
+	f := start(t, setup{})
+	r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+	w := httptest.NewRecorder()
+	f.door.ServeHTTP(w, r)
+	if h := w.Header(); w.Code != http.StatusUpgradeRequired || h.Get("Upgrade") != "" || h.Get("Connection") != "" {
+		t.Errorf("status %d, %v", w.Code, h)
+	}
+}
+
+// A page that finds the door closed is told, when it asks, what it could not read before.
+func TestFetchClosed(t *testing.T) {
+	f := start(t, setup{})
+	if err := f.hub.Drain(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	origin := "http://localhost:5173"
+	if c, resp := f.dial("", http.Header{"Origin": {origin}}); c != nil {
+		t.Error("welcomed")
+	} else {
+		readable(t, resp, origin)
+	}
+	told := make(map[string]bool)
+	for range 100 {
+		resp := f.fetch(http.MethodGet, http.Header{"Origin": {origin}})
+		after := resp.Header.Get("Retry-After")
+		told[after] = true
+		if seconds, err := strconv.Atoi(after); err != nil || seconds < 3 || seconds > 8 || resp.StatusCode != 503 {
+			t.Fatalf("status %d, Retry-After %q", resp.StatusCode, after)
+		}
+		readable(t, resp, origin)
+		if text := body(t, resp); !strings.Contains(text, "stopping") {
+			t.Fatalf("told %q", text)
+		}
+	}
+	if len(told) < 2 {
+		t.Errorf("all were told %v", told)
+	}
+	resp := f.fetch(http.MethodGet, http.Header{"Origin": {"https://evil.example"}})
+	if resp.StatusCode != http.StatusForbidden || resp.Header.Get("Retry-After") != "" {
 		t.Errorf("status %d", resp.StatusCode)
 	}
-	if got := f.metric("beckon_handshakes_refused_total", "handshake"); got != 1 {
+	if got := f.metric("beckon_handshakes_refused_total", "draining"); got != 1 {
+		t.Errorf("%v counted", got)
+	}
+}
+
+// What asks for an upgrade and cannot be upgraded is a bad request.
+func TestBadHandshake(t *testing.T) {
+	f := start(t, setup{})
+	for _, version := range []string{"13", "12"} { // without a key, and of a version that nobody speaks
+		resp := f.fetch(http.MethodGet, http.Header{
+			"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {version},
+		})
+		if resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("version %s: status %d", version, resp.StatusCode)
+		}
+	}
+	if got := f.metric("beckon_handshakes_refused_total", "handshake"); got != 2 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -151,7 +273,10 @@ func TestNoHandshake(t *testing.T) {
 func TestWithoutItsListener(t *testing.T) {
 	f := start(t, setup{})
 	w := httptest.NewRecorder()
-	f.door.ServeHTTP(w, httptest.NewRequest("GET", "/ws", nil))
+	r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	f.door.ServeHTTP(w, r)
 	if w.Code != http.StatusInternalServerError {
 		t.Errorf("status %d", w.Code)
 	}
@@ -163,7 +288,8 @@ func (f *fixture) isClosed(why, reason string) {
 	if c != nil {
 		f.t.Fatal("welcomed")
 	}
-	if text := body(f.t, resp); resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "5" || !strings.Contains(text, why) {
+	after, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	if text := body(f.t, resp); resp.StatusCode != 503 || err != nil || after < 3 || after > 8 || !strings.Contains(text, why) {
 		f.t.Errorf("status %d, Retry-After %q: %s", resp.StatusCode, resp.Header.Get("Retry-After"), text)
 	}
 	if f.metric("beckon_handshakes_refused_total", reason) == 0 {
@@ -320,4 +446,15 @@ func TestSync(t *testing.T) {
 	if !slices.Equal(events, []string{"ack", "updateUserlist"}) {
 		t.Errorf("heard %q", events)
 	}
+}
+
+// A ping is answered if it has an id, and otherwise by nothing at all.
+func TestPing(t *testing.T) {
+	f := start(t, setup{})
+	c := f.login("alice")
+	c.send(`{"event":"ping"}`, `{"event":"ping","data":{}}`, `{"event":"ping","id":"7"}`)
+	if h := c.next(); h.String() != `{"event":"ack","id":"7","data":{"status":"delivered"}}` {
+		t.Errorf("heard %s", h)
+	}
+	c.serves()
 }

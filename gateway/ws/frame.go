@@ -12,9 +12,27 @@ const maxFrameID = 64
 
 // frame is what a client said: {"event","id"?,"data"?}.
 type frame struct {
-	id   []byte // a JSON string; nil if the frame had none
-	sync bool   // the event is sync; otherwise it is a signal:
-	req  wire.Request
+	id  []byte // a JSON string; nil if the frame had none
+	ask ask    // what the gateway itself is to do; if that is nothing it is a signal:
+	req wire.Request
+}
+
+// ask is an event for the gateway itself. Its data is not looked at; with an id it is answered by an ack.
+type ask uint8
+
+const (
+	askSync ask = iota + 1 // send me the list again
+	askPing                // are you there? A page does not see the pings of WebSocket itself
+)
+
+func parseAsk(event []byte) ask {
+	switch string(event) {
+	case "sync":
+		return askSync
+	case "ping":
+		return askPing
+	}
+	return 0
 }
 
 // refusal says why a frame was not accepted.
@@ -67,11 +85,11 @@ func readFrame(msg []byte) (frame, *refusal) {
 		return f, bad
 	case event == nil:
 		return f, &refusal{codeBadFrame, "event must be a string"}
-	case string(event) == "sync":
-		f.sync = true
-		return f, nil
 	case kind == 0:
-		return f, &refusal{codeUnknown, "unknown event"}
+		if f.ask = parseAsk(event); f.ask == 0 {
+			return f, &refusal{codeUnknown, "unknown event"}
+		}
+		return f, nil
 	case data == nil:
 		return f, &refusal{codeBadField, "data must be an object"}
 	case f.req.Kind == 0:

@@ -45,6 +45,9 @@ func TestReadFrame(t *testing.T) {
 		{name: "a message that is null", frame: `{"event":"message","data":{"to":"bob","data":null}}`, want: `message bob {"data":null}`},
 		{name: "sync", frame: `{"event":"sync"}`, want: `sync`},
 		{name: "sync with data", frame: `{"event":"sync","id":"","data":{}}`, id: `""`, want: `sync`},
+		{name: "ping", frame: `{"event":"ping"}`, want: `ping`},
+		{name: "ping with data", frame: `{"data":{},"id":"7","event":"ping"}`, id: `"7"`, want: `ping`},
+		{name: "ping with data that is no object", frame: `{"event":"ping","data":[1]}`, want: `ping`},
 		{name: "data first", frame: `{"data":{"to":"bob"},"id":"1","event":"refuse"}`, id: `"1"`, want: `refuse bob {}`},
 		{name: "space", frame: " \n{ \"event\" :\t\"refuse\" , \"data\" : { \"to\" : \"bob\" } } \r\n", want: `refuse bob {}`},
 		{name: "a user with escapes", frame: `{"event":"refuse","data":{"to":"\u0062ob \ud83d\ude00"}}`, want: `refuse bob 😀 {}`},
@@ -93,6 +96,9 @@ func TestReadFrame(t *testing.T) {
 		{name: "an empty event", frame: `{"event":""}`, code: codeUnknown},
 		{name: "the event's other name", frame: `{"event":"remoteIceCandidate","data":{"to":"bob","candidate":""}}`, code: codeUnknown},
 		{name: "another case", frame: `{"event":"Offer","data":{}}`, code: codeUnknown},
+		{name: "a ping in another case", frame: `{"event":"PING","id":"1"}`, id: `"1"`, code: codeUnknown},
+		{name: "a pong", frame: `{"event":"pong"}`, code: codeUnknown},
+		{name: "a ping with a number for an id", frame: `{"event":"ping","id":7}`, code: codeBadFrame},
 
 		{name: "no data", frame: `{"event":"refuse","id":"1"}`, id: `"1"`, code: codeBadField},
 		{name: "no to", frame: `{"event":"refuse","data":{},"id":"1"}`, id: `"1"`, code: codeBadField},
@@ -148,8 +154,11 @@ func TestReadFrame(t *testing.T) {
 }
 
 func show(f frame) string {
-	if f.sync {
+	switch f.ask {
+	case askSync:
 		return "sync"
+	case askPing:
+		return "ping"
 	}
 	s := f.req.Kind.String() + " " + f.req.To
 	if f.req.ToSession != "" {
@@ -184,7 +193,7 @@ func FuzzReadFrame(f *testing.F) {
 		`{"event":"iceCandidate","data":{"to":"b","candidate":null,"sdpMid":null,"sdpMLineIndex":65535,"usernameFragment":""}}`,
 		`{"event":"message","data":{"to":"b","TO":"c","data":[[[{"a":1e400}]]]}}`,
 		`{"event":"refuse","data":{"to":"b","toSession":null,"callId":null,"x":{}}}`,
-		`{"event":"sync","id":"x"}`, `{"event":"sync","event":"sync"}`, `{"id":5}`, `{"event":5}`, `[]`, ``, `{"event":"offer","data":5}`,
+		`{"event":"sync","id":"x"}`, `{"event":"ping","id":"7"}`, `{"event":"sync","event":"sync"}`, `{"id":5}`, `{"event":5}`, `[]`, ``, `{"event":"offer","data":5}`,
 		`{"event":"disconnectPeer","data":{"to":5,"to":6}}`, `{"event":"\u006fffer"}`, strings.Repeat(`{"event":`, 20),
 	} {
 		f.Add([]byte(seed))
@@ -237,9 +246,9 @@ func checkRead(t *testing.T, got frame, members map[string]json.RawMessage) {
 	if err := json.Unmarshal(members["event"], &event); err != nil {
 		t.Fatal(err)
 	}
-	if got.sync {
-		if event != "sync" {
-			t.Fatalf("read sync, want %q", event)
+	if got.ask != 0 {
+		if show(got) != event {
+			t.Fatalf("read %s, want %q", show(got), event)
 		}
 		return
 	}

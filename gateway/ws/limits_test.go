@@ -219,6 +219,28 @@ func TestByteRate(t *testing.T) {
 	c.answer()
 }
 
+// Pings are frames, and count as such.
+func TestPingRate(t *testing.T) {
+	f := start(t, setup{options: func(o *Options) { o.Rates.Frames = 10 }})
+	c := f.login("alice")
+	const n = 40
+	for range n {
+		c.send(`{"event":"ping","id":"1"}`)
+	}
+	acks := 0
+	for range n {
+		switch h := c.answer(); {
+		case h.Event == "ack":
+			acks++
+		case h.text("code") != `"rate_limited"`:
+			t.Errorf("heard %s", h)
+		}
+	}
+	if acks < 20 || acks == n {
+		t.Errorf("%d of %d accepted; want 20 in a burst", acks, n)
+	}
+}
+
 // Ten thousand frames a second: the limits are told, and then the connection ends. Nobody else notices.
 func TestFrameFlood(t *testing.T) {
 	f := start(t, setup{options: func(o *Options) { o.Rates.Frames = 100 }})

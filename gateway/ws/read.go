@@ -42,11 +42,8 @@ func (c *conn) read(msg []byte) {
 	switch {
 	case bad != nil:
 		c.refuse(f.id, bad)
-	case f.sync:
-		c.door.o.Hub.Sync(c.session.Load())
-		if f.id != nil {
-			c.push(encodeAck(f.id, wire.Delivered), true)
-		}
+	case f.ask != 0:
+		c.obey(&f)
 	default:
 		c.send(&f)
 	}
@@ -74,6 +71,16 @@ func (c *conn) settle() bool {
 		}
 	}
 	return !c.closing.Load()
+}
+
+// obey does what the gateway itself is asked for.
+func (c *conn) obey(f *frame) {
+	if f.ask == askSync {
+		c.door.o.Hub.Sync(c.session.Load())
+	}
+	if f.id != nil {
+		c.push(encodeAck(f.id, wire.Delivered), true)
+	}
 }
 
 // send passes a signal on, and tells the client its outcome.

@@ -1,0 +1,220 @@
+/**
+ * Beckon in the browser: who is there, messages, and calls, over one WebSocket to a gateway.
+ *
+ *     import { Beckon } from "./beckon.js";
+ *     const beckon = new Beckon({ user: "alice" });
+ *     beckon.on("users", ({ users }) => console.log(users));
+ *     beckon.on("call", (call) => call.accept());
+ *     await beckon.connect();
+ *     const call = beckon.call("bob", { video: true });
+ *     call.on("media", () => (video.srcObject = call.remoteStream));
+ *
+ * beckon.d.ts describes every member, docs/protocol.md of the Beckon repository what goes over the wire.
+ */
+import { Call } from "./call.js";
+import { Emitter } from "./emitter.js";
+import { arrived, BeckonError, outcomeError } from "./errors.js";
+import { Signaling } from "./signaling.js";
+import { Userlist } from "./userlist.js";
+
+export { cameras } from "./media.js";
+export { BeckonError, Call };
+
+const mostRinging = 8; // calls that ring here at once; more are refused for us
+const mostEarly = 256; // candidates kept for calls that we have not heard of yet
+const earlyWait = 10_000;
+const callEvents = new Set(["answer", "remoteIceCandidate", "refuse", "disconnectPeer"]);
+
+export class Beckon extends Emitter {
+  #signaling;
+  #list = new Userlist();
+  #calls = new Set();
+  #early = []; // {key, signal, since}: candidates that overtook their offer
+  #line; // what calls know of the gateway
+  #ownServers; // the application brought ICE servers of its own
+  #networkType = navigator.connection?.type;
+  #onNetwork = () => this.#networkChanged();
+  #onLeave = () => this.#hangUpAll();
+
+  constructor({ url = "/ws", user, room, iceServers } = {}) {
+    super();
+    const address = new URL(url, globalThis.document?.baseURI);
+    address.protocol = address.protocol.replace(/^http/, "ws");
+    this.room = room;
+    this.#signaling = new Signaling(address, { user, room });
+    this.#line = { self: user, iceServers, request: (event, data) => this.#signaling.request(event, data) };
+    this.#ownServers = iceServers !== undefined;
+    this.#signaling.on("welcome", (welcome) => this.#welcomed(welcome));
+    this.#signaling.on("frame", ({ event, data }) => this.#take(event, data));
+    this.#signaling.on("state", (change) => {
+      if (change.state === "closed") this.#unwatch();
+      this.emit("state", change);
+    });
+  }
+
+  get state() {
+    return this.#signaling.state;
+  }
+
+  get users() {
+    return this.#list.users;
+  }
+
+  get calls() {
+    return [...this.#calls];
+  }
+
+  connect() {
+    return new Promise((resolve, reject) => {
+      if (this.state === "online") return resolve();
+      const off = this.on("state", ({ state, reason }) => {
+        if (state !== "online" && state !== "closed") return;
+        off();
+        if (state === "online") resolve();
+        else reject(reason ?? new BeckonError("closed", "The connection was closed."));
+      });
+      if (this.state === "closed") {
+        addEventListener("online", this.#onNetwork);
+        addEventListener("pagehide", this.#onLeave);
+        navigator.connection?.addEventListener?.("change", this.#onNetwork);
+        this.#signaling.open();
+      }
+    });
+  }
+
+  close() {
+    this.#hangUpAll();
+    this.#signaling.close();
+  }
+
+  call(user, { video = true, audio = true, stream } = {}) {
+    const under = this.calls.find((c) => c.peer === user);
+    if (under) {
+      // Calling somebody who is calling us is to accept.
+      if (!under.outgoing && under.state === "ringing") {
+        under.accept({ audio, video, stream }).catch((error) => under.emit("notice", error));
+      }
+      return under;
+    }
+    const call = this.#add({ id: newId(), peer: user, outgoing: true, video });
+    queueMicrotask(() => call.start({ audio, video, stream })); // after the caller has put its listeners on
+    return call;
+  }
+
+  async send(user, data, { toSession } = {}) {
+    const outcome = await this.#signaling.request("message", { to: user, toSession, data });
+    if (!arrived(outcome)) throw outcomeError(outcome, user);
+  }
+
+  #welcomed({ userId, sessionId, room, iceServers, limits }) {
+    this.userId = userId;
+    this.sessionId = sessionId;
+    this.room = room;
+    this.limits = limits;
+    this.#list.expect();
+    this.#line.self = userId;
+    if (!this.#ownServers) this.#line.iceServers = iceServers; // with their credentials, which change
+    // After the state has become "online", so that they can send.
+    queueMicrotask(() => this.#calls.forEach((call) => call.online()));
+  }
+
+  #take(event, data) {
+    switch (event) {
+      case "updateUserlist":
+        this.#listChanged(this.#list.replace(data));
+        break;
+      case "userlistDelta": {
+        const standing = this.#list.expecting;
+        const change = this.#list.apply(data);
+        if (change) this.#listChanged(change);
+        else if (!standing) this.#sync();
+        break;
+      }
+      case "message":
+        this.emit("message", data);
+        break;
+      case "offer":
+        this.#offered(data);
+        break;
+      default:
+        if (callEvents.has(event)) this.#signal(event, data);
+    }
+  }
+
+  #sync() {
+    this.#signaling.request("sync", {}).catch(() => {}); // refused for its rate: the next delta asks again
+  }
+
+  #listChanged(change) {
+    for (const call of this.#calls) {
+      if (change.left.includes(call.peer)) call.presence(false);
+      else if (change.joined.includes(call.peer)) call.presence(true);
+    }
+    this.emit("users", { users: this.users, ...change });
+  }
+
+  #offered(signal) {
+    const { from } = signal;
+    const crossing = this.calls.find((c) => c.waitsFor(from));
+    if (crossing) return crossing.giveWay(signal);
+    const under = this.calls.find((c) => c.owns(signal));
+    if (under && signal.callId !== undefined) return under.receive("offer", signal);
+    under?.receive("disconnectPeer"); // a client that names no calls has begun another one
+
+    const ringing = this.calls.filter((c) => !c.outgoing && c.state === "ringing");
+    ringing.find((c) => c.peer === from)?.receive("disconnectPeer"); // one call of each at a time
+    if (ringing.length >= mostRinging) {
+      this.#line.request("refuse", { to: from, callId: signal.callId }).catch(() => {});
+      return;
+    }
+    const call = this.#add({ id: signal.callId, peer: from, outgoing: false, video: !signal.audioOnly });
+    call.ring(signal);
+    const key = keyOf(signal);
+    for (const early of this.#early) if (early.key === key) call.receive("remoteIceCandidate", early.signal);
+    this.#early = this.#early.filter((early) => early.key !== key);
+    this.emit("call", call);
+  }
+
+  #signal(event, signal) {
+    const call = this.calls.find((c) => c.owns(signal));
+    if (call) {
+      call.receive(event, signal);
+    } else if (event === "disconnectPeer" && signal.from === this.userId) {
+      this.calls.find((c) => c.id !== undefined && c.id === signal.callId)?.taken();
+    } else if (event === "remoteIceCandidate") {
+      const now = performance.now();
+      this.#early = this.#early.filter((early) => now - early.since < earlyWait).slice(1 - mostEarly);
+      this.#early.push({ key: keyOf(signal), signal, since: now });
+    }
+  }
+
+  #add(fields) {
+    const call = new Call(this.#line, fields);
+    this.#calls.add(call);
+    call.on("ended", () => this.#calls.delete(call));
+    return call;
+  }
+
+  #networkChanged() {
+    // Browsers tell of every change of speed as well; only another kind of network asks for another path.
+    const type = navigator.connection?.type;
+    if (type !== undefined && type === this.#networkType) return;
+    this.#networkType = type;
+    for (const call of this.#calls) call.networkChanged();
+  }
+
+  #hangUpAll() {
+    for (const call of this.#calls) call.abandon();
+  }
+
+  #unwatch() {
+    removeEventListener("online", this.#onNetwork);
+    removeEventListener("pagehide", this.#onLeave);
+    navigator.connection?.removeEventListener?.("change", this.#onNetwork);
+  }
+}
+
+// Not crypto.randomUUID, which pages without HTTPS do not have.
+const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+
+const keyOf = ({ from, callId }) => `${callId ?? ""} ${from}`;
