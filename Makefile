@@ -12,8 +12,8 @@ FUZZTIME ?= 20s
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## run NATS, presence and a gateway in one process
-	go run ./local/cmd/beckon $(ARGS)
+run: ## run NATS, presence and a gateway in one process; with LAN=1 phones in the same network can join
+	go run ./local/cmd/beckon $(if $(filter-out 0,$(LAN)),--lan) $(ARGS)
 
 build: ## build gateway, presence and beckon into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./gateway/cmd/gateway ./presence/cmd/presence ./local/cmd/beckon

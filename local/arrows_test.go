@@ -27,8 +27,10 @@ var arrows = []arrow{
 	{from: "beckon/gateway/session", may: []string{"beckon/gateway/roster", "beckon/shared/..."}},
 	{from: "beckon/gateway/roster", may: []string{"beckon/shared/..."}},
 	{from: "beckon/gateway/socket"},
+	{from: "beckon/gateway/certs"},
 	{from: "beckon/gateway/origin"},
 	{from: "beckon/gateway/ice"},
+	{from: "beckon/gateway/web"},
 	{from: "beckon/gateway/ws", may: []string{
 		"beckon/gateway/session", "beckon/gateway/roster", "beckon/gateway/socket", "beckon/gateway/origin",
 		"beckon/gateway/ice", "beckon/shared/...",

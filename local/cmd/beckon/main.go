@@ -4,10 +4,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
+	"path/filepath"
 
 	"beckon/gateway"
 	"beckon/local"
+	"beckon/local/lan"
 	"beckon/presence"
 	"beckon/shared/service"
 )
@@ -17,6 +21,7 @@ type config struct {
 	service.Config `embed:"" set:"ops=127.0.0.1:9100"`
 
 	Listen    service.Address `help:"Address for clients." default:"127.0.0.1:9000"`
+	LAN       bool            `help:"Let phones and others in the same network in: listen for clients on every interface, at the port of --listen, by https with a certificate of our own making."`
 	EmbedNATS service.Address `help:"Address for NATS clients: other gateways, backends, the nats tool." default:"127.0.0.1:4222" name:"embed-nats"`
 }
 
@@ -25,24 +30,64 @@ func main() {
 }
 
 func run(ctx context.Context, cfg config) error {
+	var addresses []netip.Addr
+	var certificate string
+	if cfg.LAN {
+		var err error
+		if addresses, certificate, err = prepareLAN(); err != nil {
+			return fmt.Errorf("--lan: %w", err)
+		}
+		_, port, err := net.SplitHostPort(string(cfg.Listen))
+		if err != nil {
+			return fmt.Errorf("--listen: %w", err)
+		}
+		cfg.Listen = service.Address(":" + port)
+	}
 	// The stack has a context of its own, so that it can end in order: Close lets the clients go first.
 	stack, err := local.Start(context.WithoutCancel(ctx), local.Options{
 		Presence: func(p *presence.Config) {
 			p.EmbedNATS, p.Ops = cfg.EmbedNATS, ""
 		},
 		Gateway: func(_ int, g *gateway.Config) {
-			g.Listen, g.Ops = cfg.Listen, cfg.Ops
+			g.Listen, g.Ops, g.TLSCert, g.TLSKey = cfg.Listen, cfg.Ops, certificate, certificate
 		},
 		Log: cfg.Log,
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nBeckon is ready.\n\n  clients    ws://%s/ws?user=alice\n  NATS       %s\n  operators  http://%s/readyz\n\n",
-		stack.Gateways[0].Listen, stack.Presence.NATS, stack.Gateways[0].Ops)
+	w := where{
+		clients: service.Address(stack.Gateways[0].Listen), nats: stack.Presence.NATS,
+		ops: service.Address(stack.Gateways[0].Ops), lan: addresses,
+	}
+	fmt.Print(w.message(isTerminal(os.Stdout)))
 	select {
 	case <-stack.Ended():
 	case <-ctx.Done():
 	}
 	return stack.Close()
+}
+
+// prepareLAN finds this machine's addresses, and a certificate for them that outlives this process, so that a phone has to
+// be told but once that it is good.
+func prepareLAN() (addresses []netip.Addr, certificate string, err error) {
+	if addresses, err = lan.Addresses(); err != nil {
+		return nil, "", err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, "", fmt.Errorf("find a place for the certificate: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // the certificate does without
+	}
+	certificate, err = lan.Certificate(filepath.Join(cache, "beckon"), host, addresses)
+	return addresses, certificate, err
+}
+
+// isTerminal reports whether somebody may look at what is written to f.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
