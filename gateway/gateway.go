@@ -48,6 +48,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		}
 		teardown.Add("leaf", 2*time.Second, leaf.Shutdown)
 		health.Optional("hub", service.Unless(leaf.HubLinked, "not linked to the hub; only users of this gateway can be reached"))
+		metrics.MustRegister(linkedGauge(leaf))
 		busOptions.InProcess = leaf
 	}
 	conn, err := bus.Connect(busOptions)
@@ -177,4 +178,15 @@ func Run(ctx context.Context, cfg Config) (err error) {
 // frame, and low enough that what never becomes a frame does no harm.
 func readBudget(cfg Config) socket.Budget {
 	return socket.Budget{Bytes: 2*cfg.RateBytes + wire.MaxFrame, Reads: 10*cfg.RateFrames + 1000}
+}
+
+func linkedGauge(leaf *embednats.Server) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "beckon_hub_linked", Help: "1 while the leaf of this gateway is linked to the hub.",
+	}, func() float64 {
+		if leaf.HubLinked() {
+			return 1
+		}
+		return 0
+	})
 }

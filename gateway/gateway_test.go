@@ -206,6 +206,9 @@ func TestLeafWithoutItsHub(t *testing.T) {
 		t.Errorf("outcome %v", got)
 	}
 	_, report := r.report("/readyz")
+	if _, metrics := r.get("http://" + r.Ops + "/metrics"); !strings.Contains(string(metrics), "\nbeckon_hub_linked 0\n") {
+		t.Error("the metrics do not say that there is no hub")
+	}
 	if len(report.Degraded) != 1 || report.Degraded[0].Name != "hub" {
 		t.Errorf("degraded: %+v", report.Degraded)
 	}
