@@ -18,7 +18,8 @@ run: ## run NATS, presence and a gateway in one process; with LAN=1 phones in th
 build: ## build gateway, presence and beckon into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./gateway/cmd/gateway ./presence/cmd/presence ./local/cmd/beckon
 
-test: ## run all tests with the race detector, and each service's alone, without the workspace
+test: ## run all tests with the race detector, and each service's alone, without the workspace; install Chromium where it may
+	.ci/chromium
 	go test -race -timeout 15m $(PACKAGES)
 	cd gateway && GOWORK=off go test ./...
 	cd presence && GOWORK=off go test ./...

@@ -3,6 +3,7 @@ package ws
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -265,6 +266,13 @@ func TestProtocolErrorMessage(t *testing.T) {
 	_, bad := readFrame([]byte(`{"event":"answer","id":"2","data":{"to":"a","answerType":"answer","answerSDP":5}}`))
 	if !slices.Contains(examples(t, protocol(t)["What a client receives"]), string(encodeError([]byte(`"2"`), bad))) {
 		t.Errorf("no example has %q", bad.message)
+	}
+}
+
+func TestProtocolRetryAfter(t *testing.T) {
+	want := fmt.Sprintf("(%d to %d seconds, chosen at random)", retrySoonest, retryLatest)
+	if !strings.Contains(protocol(t)["Connecting"], want) {
+		t.Errorf("it does not say %q", want)
 	}
 }
 
