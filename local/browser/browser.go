@@ -115,12 +115,12 @@ var programs = []string{
 // flags are Chromium's command line. https://peter.sh/experiments/chromium-command-line-switches/ explains them.
 func flags(o Options) map[string]any {
 	all := maps.Clone(always)
-	switch {
-	case o.Cameras == NoCamera:
-		all["use-fake-device-for-media-stream"] = "device-count=0"
-	case o.Cameras > 1:
-		all["use-fake-device-for-media-stream"] = fmt.Sprintf("device-count=%d", o.Cameras)
+	cameras := max(o.Cameras, 1)
+	if o.Cameras == NoCamera {
+		cameras = 0
 	}
+	// Ten frames a second are enough to see that a picture moves, and leave CPU for who is under test.
+	all["use-fake-device-for-media-stream"] = fmt.Sprintf("device-count=%d,fps=10", cameras)
 	if !o.StrictAutoplay {
 		all["autoplay-policy"] = "no-user-gesture-required"
 	}
@@ -146,8 +146,7 @@ var always = map[string]any{
 
 	// Pages reach each other by address. The names by which Chromium hides addresses from pages that use no camera are
 	// resolved by multicast, which containers seldom have; and where there is no network at all, loopback has to do.
-	"use-fake-device-for-media-stream": true, "disable-features": "WebRtcHideLocalIpsWithMdns",
-	"allow-loopback-in-peer-connection": true,
+	"disable-features": "WebRtcHideLocalIpsWithMdns", "allow-loopback-in-peer-connection": true,
 }
 
 // close ends the pages, each after a last look at its complaints, and the browser.

@@ -32,5 +32,5 @@ export function portray(element, user) {
 export function notify(text) {
   const note = make("p", { textContent: text });
   document.getElementById("notices").append(note);
-  setTimeout(() => note.remove(), 6000);
+  setTimeout(() => note.remove(), 8000);
 }

@@ -28,7 +28,6 @@ if (name) join(name);
 
 function join(user) {
   if (!user) return refuseName("Please say who you are.");
-  ring.unlock();
   $("join-error").textContent = "";
   beckon?.close(); // it may still be trying, with another name
   beckon = new Beckon({ user, room: asked.get("room") ?? undefined });
@@ -80,16 +79,13 @@ function stateChanged({ state, reason, retryIn }) {
   }
   let text = "";
   if (!online) {
-    const next = retryIn >= 1500 ? ` Trying again in ${Math.round(retryIn / 1000)} seconds.` : " Trying again.";
-    text = reason ? reason.message + next : "Connecting.";
-    if (view.call?.state === "connected") text += " Your call goes on.";
+    text = reason ? `${reason.message} Trying again${retryIn > 1500 ? " soon" : ""}.` : "Connecting.";
   }
   ($("app").hidden ? $("join-error") : $("connection")).textContent = online || reason ? text : "";
 }
 
 function place(user, video) {
   if (view.call) return;
-  ring.unlock();
   view.show(beckon.call(user, { video }));
 }
 

@@ -3,10 +3,9 @@ export class Ring {
   #audio;
   #timer;
 
-  /** Browsers let a page sound only after its user has touched it; call this when that happens. */
-  unlock() {
-    this.#audio ??= new AudioContext();
-    this.#audio.resume().catch(() => {}); // silent then; the page shows the call all the same
+  constructor() {
+    // Browsers let a page sound only after its user has touched it. Until then it rings in silence.
+    for (const touch of ["click", "keydown"]) addEventListener(touch, () => (this.#audio ??= new AudioContext()), { once: true });
   }
 
   /** Rings until stop: "incoming", or "outgoing" for what a caller hears. */
