@@ -123,11 +123,6 @@ func connOf(s *melody.Session) *conn {
 // ServeHTTP sends away whom it cannot serve, upgrades the others, and returns when the connection has been taken over, so
 // that nothing of the request outlives the handshake.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !d.o.Origins.Allows(r) {
-		d.o.Metrics.TurnedAway("origin")
-		http.Error(w, "this page's origin may not connect", http.StatusForbidden)
-		return
-	}
 	if !d.opens(w, r) {
 		return
 	}
@@ -155,9 +150,15 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *Door) opens(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	if origin := r.Header.Get("Origin"); origin != "" {
+		// Pages that may not connect may read that they may not: nothing here is a secret.
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Expose-Headers", "Retry-After")
 		h.Set("Vary", "Origin")
+	}
+	if !d.o.Origins.Allows(r) {
+		d.o.Metrics.TurnedAway("origin")
+		http.Error(w, "this page's origin may not connect", http.StatusForbidden)
+		return false
 	}
 	if r.Method != http.MethodGet { // the routes let HEAD pass as well
 		h.Set("Allow", http.MethodGet)

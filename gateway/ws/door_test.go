@@ -196,7 +196,7 @@ func TestFetch(t *testing.T) {
 		if resp.StatusCode != http.StatusForbidden {
 			t.Errorf("%q: status %d", o, resp.StatusCode)
 		}
-		readable(t, resp, "")
+		readable(t, resp, o)
 	}
 	// Only those from elsewhere; who fetches has not tried to connect.
 	if got := f.metric("beckon_handshakes_refused_total", ""); got != 2 {

@@ -43,7 +43,8 @@ func TestUnits(t *testing.T) {
 		u := unit(t, service)
 		if !slices.Equal(u["ExecStart"], []string{"/usr/local/bin/beckon-" + service}) ||
 			!slices.Equal(u["EnvironmentFile"], []string{"-/etc/beckon/" + service + ".env"}) ||
-			!slices.Equal(u["User"], []string{"beckon"}) || !slices.Equal(u["Restart"], []string{"always"}) {
+			!slices.Equal(u["User"], []string{"beckon"}) || !slices.Equal(u["Restart"], []string{"always"}) ||
+			!slices.Equal(u["StartLimitIntervalSec"], []string{"0"}) {
 			t.Errorf("%s: %v", service, u)
 		}
 		// presence has 5 s for its steps at most, a gateway --drain and ten seconds more.
@@ -146,8 +147,8 @@ func TestOneMachine(t *testing.T) {
 	rows := 0
 	for line := range strings.Lines(p.prose) {
 		cells := strings.Split(line, " | ")
-		if len(cells) != 3 || !metricName.MatchString(cells[0]) {
-			continue
+		if len(cells) != 3 || !metricName.MatchString(cells[0]) || strings.Contains(cells[1], "--leaf") {
+			continue // the tests of package gateway hold what only gateways at the edge have
 		}
 		rows++
 		for _, m := range metricName.FindAllStringSubmatch(cells[0], -1) {
@@ -163,7 +164,7 @@ func TestOneMachine(t *testing.T) {
 		t.Errorf("only %d rows of metrics in docs/deploy.md", rows)
 	}
 	for _, m := range metricName.FindAllStringSubmatch(p.prose, -1) {
-		if !strings.Contains(metrics["gateway"]+metrics["presence"], "\n"+m[1]) {
+		if m[1] != "beckon_hub_linked" && !strings.Contains(metrics["gateway"]+metrics["presence"], "\n"+m[1]) {
 			t.Errorf("docs/deploy.md speaks of %s, which is no metric", m[1])
 		}
 	}

@@ -6,8 +6,8 @@ export type ErrorCode =
   | Outcome
   /** The gateway did not accept what was sent: docs/protocol.md, Error codes. */
   | "bad_user" | "bad_room" | "bad_frame" | "bad_utf8" | "binary" | "unknown_event" | "bad_field" | "rate_limited"
-  /** The connection to the gateway. `blocked`: something on the way lets no WebSockets through. */
-  | "unreachable" | "restarting" | "blocked" | "closed"
+  /** The connection to the gateway. `blocked`: something on the way lets no WebSockets through; `origin`: see `--origins`. */
+  | "unreachable" | "restarting" | "blocked" | "origin" | "closed"
   /** Camera and microphone. */
   | "permission_denied" | "no_device" | "no_camera" | "no_microphone" | "device_busy" | "insecure_page" | "unsupported" | "media"
   /** A call. */
@@ -173,6 +173,11 @@ export class Call {
   on<T extends keyof CallEvents>(type: T, listener: (event: CallEvents[T]) => void): () => void;
   off<T extends keyof CallEvents>(type: T, listener: (event: CallEvents[T]) => void): void;
 }
+
+/**
+ * A user id as people may be shown it: ids are any text, and what cannot be seen or turns the text around it is replaced.
+ */
+export function displayName(user: string): string;
 
 /** The cameras of this device; their labels are empty until the page may use one. */
 export function cameras(): Promise<MediaDeviceInfo[]>;

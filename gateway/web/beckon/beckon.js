@@ -1,15 +1,6 @@
 /**
- * Beckon in the browser: who is there, messages, and calls, over one WebSocket to a gateway.
- *
- *     import { Beckon } from "./beckon.js";
- *     const beckon = new Beckon({ user: "alice" });
- *     beckon.on("users", ({ users }) => console.log(users));
- *     beckon.on("call", (call) => call.accept());
- *     await beckon.connect();
- *     const call = beckon.call("bob", { video: true });
- *     call.on("media", () => (video.srcObject = call.remoteStream));
- *
- * beckon.d.ts describes every member, docs/protocol.md of the Beckon repository what goes over the wire.
+ * Beckon in the browser: who is there, messages, and calls, over one WebSocket to a gateway. README.md has an example,
+ * beckon.d.ts describes every member, and docs/protocol.md of the Beckon repository says what goes over the wire.
  */
 import { Call } from "./call.js";
 import { Emitter } from "./emitter.js";
@@ -18,23 +9,26 @@ import { Signaling } from "./signaling.js";
 import { Userlist } from "./userlist.js";
 
 export { cameras } from "./media.js";
+export { displayName } from "./names.js";
 export { BeckonError, Call };
 
 const mostRinging = 8; // calls that ring here at once; more are refused for us
 const mostEarly = 256; // candidates kept for calls that we have not heard of yet
 const earlyWait = 10_000;
+const refusalEvery = 100; // or a flood of calls would make us flood the gateway
 const callEvents = new Set(["answer", "remoteIceCandidate", "refuse", "disconnectPeer"]);
 
 export class Beckon extends Emitter {
   #signaling;
   #list = new Userlist();
   #calls = new Set();
-  #early = []; // {key, signal, since}: candidates that overtook their offer
+  #early = []; // {signal, since}: candidates that overtook their offer
+  #refused = -Infinity; // when a call was last refused for us
+  #syncing = false; // the whole list has been asked for
   #line; // what calls know of the gateway
   #ownServers; // the application brought ICE servers of its own
   #networkType = navigator.connection?.type;
-  #onNetwork = () => this.#networkChanged();
-  #onLeave = () => this.#hangUpAll();
+  #watching; // the network and the page, until it is aborted
 
   constructor({ url = "/ws", user, room, iceServers } = {}) {
     super();
@@ -42,12 +36,12 @@ export class Beckon extends Emitter {
     address.protocol = address.protocol.replace(/^http/, "ws");
     this.room = room;
     this.#signaling = new Signaling(address, { user, room });
-    this.#line = { self: user, iceServers, request: (event, data) => this.#signaling.request(event, data) };
+    this.#line = { self: user, iceServers, unsaid: [], request: (event, data) => this.#signaling.request(event, data) };
     this.#ownServers = iceServers !== undefined;
     this.#signaling.on("welcome", (welcome) => this.#welcomed(welcome));
     this.#signaling.on("frame", ({ event, data }) => this.#take(event, data));
     this.#signaling.on("state", (change) => {
-      if (change.state === "closed") this.#unwatch();
+      if (change.state === "closed") this.#watching.abort();
       this.emit("state", change);
     });
   }
@@ -61,7 +55,7 @@ export class Beckon extends Emitter {
   }
 
   get calls() {
-    return [...this.#calls];
+    return [...this.#calls].filter((c) => !c.ended);
   }
 
   connect() {
@@ -74,9 +68,7 @@ export class Beckon extends Emitter {
         else reject(reason ?? new BeckonError("closed", "The connection was closed."));
       });
       if (this.state === "closed") {
-        addEventListener("online", this.#onNetwork);
-        addEventListener("pagehide", this.#onLeave);
-        navigator.connection?.addEventListener?.("change", this.#onNetwork);
+        this.#watch();
         this.#signaling.open();
       }
     });
@@ -112,22 +104,26 @@ export class Beckon extends Emitter {
     this.room = room;
     this.limits = limits;
     this.#list.expect();
+    this.#syncing = false;
     this.#line.self = userId;
     if (!this.#ownServers) this.#line.iceServers = iceServers; // with their credentials, which change
     // After the state has become "online", so that they can send.
-    queueMicrotask(() => this.#calls.forEach((call) => call.online()));
+    queueMicrotask(() => {
+      for (const say of this.#line.unsaid.splice(0)) say();
+      for (const call of this.#calls) call.online();
+    });
   }
 
   #take(event, data) {
     switch (event) {
       case "updateUserlist":
+        this.#syncing = false;
         this.#listChanged(this.#list.replace(data));
         break;
       case "userlistDelta": {
-        const standing = this.#list.expecting;
         const change = this.#list.apply(data);
         if (change) this.#listChanged(change);
-        else if (!standing) this.#sync();
+        else this.#sync();
         break;
       }
       case "message":
@@ -141,8 +137,11 @@ export class Beckon extends Emitter {
     }
   }
 
-  #sync() {
-    this.#signaling.request("sync", {}).catch(() => {}); // refused for its rate: the next delta asks again
+  async #sync() {
+    if (this.#syncing) return;
+    this.#syncing = true;
+    const outcome = await this.#signaling.request("sync", {}).catch(() => {});
+    if (!arrived(outcome)) this.#syncing = false; // refused for its rate, or lost: the next delta asks again
   }
 
   #listChanged(change) {
@@ -154,25 +153,39 @@ export class Beckon extends Emitter {
   }
 
   #offered(signal) {
-    const { from } = signal;
-    const crossing = this.calls.find((c) => c.waitsFor(from));
-    if (crossing) return crossing.giveWay(signal);
+    const { from, callId } = signal;
     const under = this.calls.find((c) => c.owns(signal));
-    if (under && signal.callId !== undefined) return under.receive("offer", signal);
-    under?.receive("disconnectPeer"); // a client that names no calls has begun another one
-
-    const ringing = this.calls.filter((c) => !c.outgoing && c.state === "ringing");
-    ringing.find((c) => c.peer === from)?.receive("disconnectPeer"); // one call of each at a time
-    if (ringing.length >= mostRinging) {
-      this.#line.request("refuse", { to: from, callId: signal.callId }).catch(() => {});
+    if (under && callId !== undefined) return under.receive("offer", signal);
+    if (Call.goesOn(signal)) return; // a call that another device of ours has taken, or that is over
+    const crossing = this.calls.find((c) => c.waitsFor(from));
+    if (crossing) {
+      crossing.giveWay(signal);
+      this.#claim(crossing);
       return;
     }
-    const call = this.#add({ id: signal.callId, peer: from, outgoing: false, video: !signal.audioOnly });
+    under?.receive("disconnectPeer"); // a client that names no calls has begun another one
+
+    const rings = (c) => !c.outgoing && c.state === "ringing";
+    this.calls.find((c) => rings(c) && c.peer === from)?.receive("disconnectPeer"); // one call of each at a time
+    if (this.calls.filter(rings).length >= mostRinging) return this.#refuse(from, callId);
+    const call = this.#add({ id: callId, peer: from, outgoing: false, video: !signal.audioOnly });
     call.ring(signal);
-    const key = keyOf(signal);
-    for (const early of this.#early) if (early.key === key) call.receive("remoteIceCandidate", early.signal);
-    this.#early = this.#early.filter((early) => early.key !== key);
+    this.#claim(call);
     this.emit("call", call);
+  }
+
+  #refuse(to, callId) {
+    const now = performance.now();
+    if (now - this.#refused < refusalEvery) return;
+    this.#refused = now;
+    this.#line.request("refuse", { to, callId }).catch(() => {});
+  }
+
+  // Gives a call the candidates that came before it.
+  #claim(call) {
+    const mine = ({ signal }) => call.owns(signal);
+    for (const { signal } of this.#early.filter(mine)) call.receive("remoteIceCandidate", signal);
+    this.#early = this.#early.filter((early) => !mine(early));
   }
 
   #signal(event, signal) {
@@ -184,7 +197,7 @@ export class Beckon extends Emitter {
     } else if (event === "remoteIceCandidate") {
       const now = performance.now();
       this.#early = this.#early.filter((early) => now - early.since < earlyWait).slice(1 - mostEarly);
-      this.#early.push({ key: keyOf(signal), signal, since: now });
+      this.#early.push({ signal, since: now });
     }
   }
 
@@ -195,10 +208,10 @@ export class Beckon extends Emitter {
     return call;
   }
 
-  #networkChanged() {
-    // Browsers tell of every change of speed as well; only another kind of network asks for another path.
+  #networkChanged({ type: event }) {
+    // "change" comes with every change of speed as well; only another kind of network asks for another path.
     const type = navigator.connection?.type;
-    if (type !== undefined && type === this.#networkType) return;
+    if (event === "change" && type === this.#networkType) return;
     this.#networkType = type;
     for (const call of this.#calls) call.networkChanged();
   }
@@ -207,14 +220,14 @@ export class Beckon extends Emitter {
     for (const call of this.#calls) call.abandon();
   }
 
-  #unwatch() {
-    removeEventListener("online", this.#onNetwork);
-    removeEventListener("pagehide", this.#onLeave);
-    navigator.connection?.removeEventListener?.("change", this.#onNetwork);
+  #watch() {
+    this.#watching = new AbortController();
+    const networkChanged = (event) => this.#networkChanged(event);
+    addEventListener("pagehide", () => this.#hangUpAll(), this.#watching);
+    addEventListener("online", networkChanged, this.#watching);
+    navigator.connection?.addEventListener?.("change", networkChanged, this.#watching);
   }
 }
 
 // Not crypto.randomUUID, which pages without HTTPS do not have.
 const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
-
-const keyOf = ({ from, callId }) => `${callId ?? ""} ${from}`;

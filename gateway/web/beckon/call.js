@@ -1,6 +1,7 @@
 import { Emitter } from "./emitter.js";
 import { arrived, BeckonError, outcomeError } from "./errors.js";
 import { openCamera, openMedia } from "./media.js";
+import { displayName } from "./names.js";
 
 const ringWait = 45_000; // until nobody has answered
 const connectWait = 30_000; // without media, at the start or later, until the call is given up
@@ -8,8 +9,20 @@ const goneWait = 4_000; // off the user list, until we believe it: a restarting 
 const restartEvery = 8_000; // between attempts at another path
 const wobble = 2_000; // an interruption shorter than this mends itself
 const resendFirst = 500;
+const againWait = 5_000; // for a description to lead to something; it may have died with its receiver's connection
+const olderWait = 1_000; // for an older client, whose call has crossed ours, to take ours
+const mostQueued = 256; // signals of one call that wait their turn; a peer has no use for more
 
-/** Why a call can end: code -> what is said of it. */
+// Ours, at the end of an SDP; others must ignore what they do not know (RFC 8866, section 5.13). Offers reach all devices of
+// a user, so that all but a call's first say that they are no reason to ring. They may come twice, so that answers say to what.
+const goesOn = "a=beckon:goes-on\r\n";
+const answers = (offer) => `a=beckon:answers-${versionOf(offer)}\r\n`;
+
+// RFC 8866, section 5.2: one RTCPeerConnection says all with the same origin, and each in another version.
+const originOf = (sdp) => /^o=\S+ \S+/m.exec(sdp)?.[0];
+const versionOf = (sdp) => /^o=\S+ \S+ (\d+)/m.exec(sdp)?.[1];
+
+/** Why a call can end. */
 const endings = {
   hung_up: () => "You hung up.",
   peer_hung_up: (p) => `${p} hung up.`,
@@ -17,7 +30,6 @@ const endings = {
   refused: (p) => `${p} cannot talk now.`,
   declined: () => "You declined.",
   elsewhere: () => "Taken on another device.",
-  offline: (p) => `${p} is not here.`,
   no_answer: (p) => `${p} did not answer.`,
   peer_left: (p) => `${p} is gone.`,
   lost: (p) => `The connection to ${p} was lost.`,
@@ -25,23 +37,26 @@ const endings = {
 };
 
 /**
- * One call with one user, from the first ring to the end. Made by Beckon; beckon.d.ts says what an application may use.
+ * One call with one user, from the first ring to the end.
  *
- * The caller names the call with a random id, and every signal of it carries that id, so that the call outlives the
- * sessions by which its two ends are connected. The callee is the polite one (W3C WebRTC, section 10.7, perfect negotiation).
- * A peer that names no id is an older client, which takes every offer for a new call: to it we never offer twice.
+ * The caller names it with a random id, which every signal of it carries, so that it outlives the sessions of its two ends.
+ * The callee is the polite one (W3C WebRTC, section 10.7, perfect negotiation). A peer that names no id is an older client,
+ * which takes every offer for a new call: to it we never offer twice.
  */
 export class Call extends Emitter {
-  #line; // to the gateway: {request, iceServers, self}
+  #line; // to the gateway: {request, unsaid, iceServers, self}
   #pc;
   #polite;
   #plain = false; // the peer names no call ids
   #offer; // the peer's, until it is accepted
-  #peerSession; // by which the peer last took part
+  #answers; // which offer our answer is for
+  #origin; // of the peer's descriptions: which of the peer's devices it is, whatever its session
+  #contested = false; // another device of ours took the call as well
   #answered = false; // a description has come back, or gone
   #makingOffer = false;
   #ignoring = false; // the candidates of an offer that we ignored
   #ready = Promise.resolve(); // signals are taken one after the other
+  #queued = 0;
   #early = []; // candidates that came before the description that they belong to
   #unsent = new Set(); // candidates that did not arrive
   #undelivered; // the last description that is not known to have arrived
@@ -66,9 +81,8 @@ export class Call extends Emitter {
     this.#polite = !this.outgoing;
   }
 
-  // ---- what an application does with a call
+  // ---- what an application does with a call: see beckon.d.ts
 
-  /** Accepts an incoming call. Rejects with a BeckonError if there is no microphone; the call rings on then. */
   async accept({ audio = true, video = this.video, stream } = {}) {
     if (this.outgoing || this.state !== "ringing" || this.#accepting) {
       throw new BeckonError("bad_state", "Only a call that is ringing here can be accepted.");
@@ -81,51 +95,42 @@ export class Call extends Emitter {
     }
     if (this.ended) return;
     this.#enter("connecting");
-    this.#tellOwnDevices();
-    await this.#enqueue(() => this.#answer());
+    this.#enqueue(() => this.#answer());
   }
 
-  /** Says no to an incoming call. */
   refuse() {
     if (this.outgoing || this.state !== "ringing") return;
-    this.#say("refuse");
     this.#tellOwnDevices();
-    this.#end("declined");
+    this.#leave("declined", undefined, "refuse");
   }
 
-  /** Ends the call, whatever it is doing. */
   hangUp() {
-    if (!this.outgoing && this.state === "ringing") {
-      this.refuse();
-    } else if (!this.ended) {
-      this.#say("disconnectPeer");
-      this.#end("hung_up");
-    }
+    if (!this.outgoing && this.state === "ringing") this.refuse();
+    else this.#leave("hung_up");
   }
 
   get muted() {
     return !this.localStream.getAudioTracks().some((t) => t.enabled);
   }
 
-  /** Stops sending sound, or sends it again. */
   set muted(muted) {
     for (const track of this.localStream.getAudioTracks()) track.enabled = !muted;
     this.emit("media");
   }
 
-  /** Whether our picture is sent. */
   get camera() {
     return this.localStream.getVideoTracks().some((t) => t.enabled);
   }
 
-  /** Whether a picture of the peer is coming. */
   get remoteCamera() {
-    return this.remoteStream.getVideoTracks().some((t) => !t.muted);
+    // By what was negotiated: in Chromium a track may stay muted when a camera went on and off quickly.
+    return this.connectedAt !== undefined && this.#pc.getTransceivers().some(({ receiver, currentDirection }) => (
+      receiver.track.kind === "video" && currentDirection?.includes("recv")
+    ));
   }
 
-  /** Turns our camera on or off; off, its light goes out. In a call with sound only, turning it on adds the picture. */
   async setCamera(on) {
-    if (on === this.camera || this.ended) return;
+    if (on === this.camera || this.ended || !this.#pc) return;
     if (this.#plain) {
       for (const track of this.localStream.getVideoTracks()) track.enabled = on;
     } else if (on) {
@@ -136,34 +141,36 @@ export class Call extends Emitter {
     this.emit("media");
   }
 
-  /** Goes on to the next camera of this device. */
   async switchCamera() {
     const [now] = this.localStream.getVideoTracks();
     if (!now || this.ended) return;
     const id = now.getSettings().deviceId;
     now.stop(); // many phones open one camera at a time
-    await this.#show(await openCamera(id));
-    this.emit("media");
+    try {
+      await this.#show(await openCamera(id));
+    } catch (error) {
+      await this.#show(undefined); // it is off now
+      throw error;
+    } finally {
+      this.emit("media");
+    }
   }
 
   // ---- what Beckon does with it
 
-  /** Starts an outgoing call. */
   async start({ audio = true, video = this.video, stream } = {}) {
+    if (this.ended) return; // in the same breath
     this.#enter("calling");
     try {
       await this.#take(stream ?? openMedia({ audio, video }), video);
     } catch (error) {
+      if (this.#offer) this.#say("refuse");
       this.#end(error.code, error);
       return;
     }
     if (this.ended) return;
-    this.#arm("ring", ringWait, () => {
-      this.#say("disconnectPeer");
-      this.#end("no_answer");
-    });
-    if (this.#offer) this.#enqueue(() => this.#yield()); // the peer called us while we were asked for the camera
-    else this.#connect();
+    this.#arm("ring", ringWait, () => this.#leave("no_answer"));
+    this.#enqueue(() => (this.#offer ? this.#yield() : this.#connect())); // the peer may have called us meanwhile
   }
 
   /** Takes the offer that begins an incoming call. */
@@ -173,45 +180,58 @@ export class Call extends Emitter {
     this.#arm("ring", ringWait + goneWait, () => this.#end("cancelled")); // the caller's own limit comes first
   }
 
+  static goesOn({ offerSDP }) {
+    return offerSDP.endsWith(goesOn);
+  }
+
   /** Whether a signal belongs to this call. */
   owns({ from, callId }) {
     if (this.ended || from !== this.peer) return false;
     return callId === undefined ? this.#plain || (this.outgoing && !this.#answered) : callId === this.id;
   }
 
-  /** Whether it is our own call to a user, who has not answered yet. */
+  /** Whether it is our own call to a user, of whom nothing has come yet. */
   waitsFor(user) {
-    return this.outgoing && !this.#answered && !this.ended && this.peer === user;
+    return this.outgoing && !this.#answered && !this.#offer && !this.ended && this.peer === user;
   }
 
   /**
-   * Takes the peer's own call in place of ours, which has crossed it, or not: both ends compare the calls' ids and keep the
-   * smaller, so that one of the two gives way.
+   * Takes the peer's own call in place of ours, which has crossed it, or not: both ends keep the one with the smaller id. An
+   * older client may be taking ours already.
    */
   giveWay(signal) {
-    if (this.#pc && signal.callId > this.id) return; // without #pc ours has not left yet
+    const { callId } = signal;
+    if (this.#pc && callId > this.id) return; // without #pc ours has not left yet
     this.#offer = signal;
-    if (this.#pc) this.#enqueue(() => this.#yield());
+    this.#early = [];
+    const give = () => this.#enqueue(() => this.#yield());
+    if (callId === undefined) {
+      if (this.#pc) this.#arm("yield", olderWait, give);
+      return;
+    }
+    if (this.#pc) this.#say("disconnectPeer"); // the peer's other devices ring for it
+    this.id = callId;
+    if (this.#pc) give();
   }
 
-  /** Takes a signal of this call. */
   receive(event, signal) {
-    switch (event) {
-      case "offer":
-        return this.#enqueue(() => this.#onOffer(signal));
-      case "answer":
-        return this.#enqueue(() => this.#onAnswer(signal));
-      case "remoteIceCandidate":
-        return this.#enqueue(() => this.#onCandidate(signal));
-      case "refuse":
-        if (this.outgoing && !this.#answered) this.#end("refused");
-        return;
-      case "disconnectPeer":
-        this.#end(!this.outgoing && this.state === "ringing" ? "cancelled" : "peer_hung_up");
+    const on = {
+      offer: () => this.#onOffer(signal),
+      answer: () => this.#onAnswer(signal),
+      remoteIceCandidate: () => this.#onCandidate(signal),
+    }[event];
+    if (on) {
+      if (this.#queued < mostQueued) this.#enqueue(on);
+    } else if (event === "refuse") {
+      if (this.outgoing && !this.#answered) this.#end("refused");
+    } else if (!this.outgoing && this.state === "ringing") {
+      this.#end("cancelled");
+    } else {
+      this.#end(this.#contested && this.state === "connecting" ? "elsewhere" : "peer_hung_up");
     }
   }
 
-  /** Ends the call because this page goes. What rings here may ring on at our other devices. */
+  /** Ends the call with the page. What rings here may ring on at our other devices. */
   abandon() {
     if (!this.outgoing && this.state === "ringing") this.#end("cancelled");
     else this.hangUp();
@@ -220,23 +240,23 @@ export class Call extends Emitter {
   /** Another device of ours has taken the call. */
   taken() {
     if (!this.outgoing && this.state === "ringing") this.#end("elsewhere");
+    else this.#contested = true; // the caller will say which of us it is
   }
 
-  /** The user list says that the peer is there, or not. It ends only calls that have nothing better to go by. */
+  /** The user list says that the peer is there, or not, which counts if there is nothing better to go by. */
   presence(here) {
     this.#present = here;
     if (here || this.state === "connected") this.#disarm("gone");
     else if (!this.#timers.has("gone")) this.#arm("gone", goneWait, () => this.#end("peer_left"));
   }
 
-  /** The gateway is there again: what could not be sent is sent now. */
+  /** The gateway is there again. */
   online() {
     this.#resends = 0;
     this.#resend();
     if (this.state === "reconnecting") this.#restart();
   }
 
-  /** The network has changed: look for a better path. */
   networkChanged() {
     if (this.state === "connected" || this.state === "reconnecting") this.#restart();
   }
@@ -252,9 +272,9 @@ export class Call extends Emitter {
     if (this.ended) return;
     this.emit("media");
     if (video && !this.camera) {
-      this.emit("notice", new BeckonError("no_camera", `No camera was found: ${this.peer} will hear you, but not see you.`));
+      this.emit("notice", new BeckonError("no_camera", `No camera was found: ${displayName(this.peer)} will hear you, but not see you.`));
     } else if (this.camera && this.localStream.getAudioTracks().length === 0) {
-      this.emit("notice", new BeckonError("no_microphone", `No microphone was found: ${this.peer} will see you, but not hear you.`));
+      this.emit("notice", new BeckonError("no_microphone", `No microphone was found: ${displayName(this.peer)} will see you, but not hear you.`));
     }
   }
 
@@ -267,7 +287,7 @@ export class Call extends Emitter {
     if (this.ended) return;
     if (track) this.localStream.addTrack(track);
     if (this.#camera) {
-      // By direction, not by a black picture: the peer's browser is told, and mutes the track that it shows.
+      // By direction, not by a black picture, so that the peer is told.
       this.#camera.direction = track ? "sendrecv" : "recvonly";
       await this.#camera.sender.replaceTrack(track ?? null);
     } else if (track && this.#pc) {
@@ -292,7 +312,6 @@ export class Call extends Emitter {
         if (old.kind === track.kind && old !== track) this.remoteStream.removeTrack(old);
       }
       this.remoteStream.addTrack(track);
-      track.onmute = track.onunmute = track.onended = () => this.emit("media");
       this.emit("media");
     };
     pc.onnegotiationneeded = () => this.#negotiate();
@@ -320,11 +339,14 @@ export class Call extends Emitter {
 
   async #answer() {
     const { offerSDP: sdp } = this.#offer;
+    this.#tellOwnDevices();
     this.#connect();
     this.#offer = undefined;
     this.#answered = true;
+    this.#origin = originOf(sdp);
+    this.#answers = answers(sdp);
     const pc = this.#pc;
-    this.#arm("media", connectWait, () => this.#giveUp("no_path"));
+    this.#arm("media", connectWait, () => this.#leave("no_path"));
     await pc.setRemoteDescription({ type: "offer", sdp });
     this.#addTracks(); // now, so that they find the offer's places
     await this.#addEarly();
@@ -334,9 +356,8 @@ export class Call extends Emitter {
 
   async #yield() {
     if (!this.#offer || this.#answered) return;
-    if (this.#offer.callId) this.#say("disconnectPeer"); // the peer's other devices ring for it
     this.#pc?.close();
-    this.#early = [];
+    this.#undelivered = undefined;
     this.#unsent.clear();
     this.id = this.#offer.callId;
     this.#plain = this.id === undefined;
@@ -346,9 +367,8 @@ export class Call extends Emitter {
     await this.#answer();
   }
 
-  async #onOffer({ offerSDP: sdp, fromSession }) {
+  async #onOffer({ offerSDP: sdp }) {
     const pc = this.#pc;
-    this.#peerSession = fromSession;
     if (!pc) {
       if (this.#offer) this.#offer.offerSDP = sdp; // told again before we accepted
       return;
@@ -356,29 +376,37 @@ export class Call extends Emitter {
     const collision = this.#makingOffer || pc.signalingState !== "stable";
     this.#ignoring = !this.#polite && collision;
     if (this.#ignoring) return;
+    this.#answers = answers(sdp);
     await pc.setRemoteDescription({ type: "offer", sdp });
     await this.#addEarly();
     await pc.setLocalDescription();
     this.#describe();
+    this.emit("media");
   }
 
   async #onAnswer({ answerSDP: sdp, fromSession, callId }) {
     const pc = this.#pc;
-    if (pc?.signalingState !== "have-local-offer") {
-      // Either told twice, or a second device that accepted as well.
-      if (this.#answered && fromSession !== this.#peerSession) this.#say("disconnectPeer", { toSession: fromSession });
+    const origin = originOf(sdp);
+    if (this.#answered && origin !== this.#origin) { // a second device that accepted as well
+      if (fromSession) this.#say("disconnectPeer", { toSession: fromSession });
       return;
     }
-    this.#peerSession = fromSession;
+    if (pc?.signalingState !== "have-local-offer") return;
+    if (sdp.includes("a=beckon:") && !sdp.endsWith(answers(pc.localDescription.sdp))) return; // it came twice, too
+    this.#undelivered = undefined;
     if (!this.#answered) {
       this.#answered = true;
+      this.#offer = undefined;
+      this.#origin = origin;
       this.#plain = callId === undefined;
       this.#disarm("ring");
+      this.#resend(); // candidates that did not arrive while it rang
       this.#enter("connecting");
-      this.#arm("media", connectWait, () => this.#giveUp("no_path"));
+      this.#arm("media", connectWait, () => this.#leave("no_path"));
     }
     await pc.setRemoteDescription({ type: "answer", sdp });
     await this.#addEarly();
+    this.emit("media");
   }
 
   async #onCandidate({ candidate, sdpMid = null, sdpMLineIndex = null, usernameFragment = null }) {
@@ -396,21 +424,20 @@ export class Call extends Emitter {
     try {
       await this.#pc.addIceCandidate(init);
     } catch (err) {
-      // One path fewer. Of an offer that we ignored, or of one that was rolled back, it is expected.
+      // One path fewer; expected, if it is of an offer that we ignored.
       if (!this.#ignoring) console.debug("beckon: a candidate was not taken:", err.message);
     }
   }
 
   #enqueue(step) {
-    const pc = this.#pc;
-    this.#ready = this.#ready.then(() => (this.ended ? undefined : step())).catch((err) => this.#failed(pc, err));
-    return this.#ready;
+    this.#queued++;
+    this.#ready = this.#ready.then(() => (this.ended ? undefined : step()))
+      .catch((err) => this.#failed(this.#pc, err)).finally(() => this.#queued--);
   }
 
   #failed(pc, err) {
-    if (this.ended || (pc && pc !== this.#pc)) return; // it was closed under the step's feet
-    this.#say("disconnectPeer");
-    this.#end("failed", new BeckonError("failed", `The call could not be set up: ${err.message}`, { cause: err }));
+    if (this.ended || pc !== this.#pc) return; // it was closed under the step's feet
+    this.#leave("failed", new BeckonError("failed", `The call could not be set up: ${err.message}`, { cause: err }));
   }
 
   // ---- sending
@@ -418,11 +445,11 @@ export class Call extends Emitter {
   #say(event, more) {
     return this.#line.request(event, { to: this.peer, callId: this.id, ...more }).catch((err) => {
       console.warn(`beckon: ${event} was not accepted:`, err.message);
-      return "rejected";
+      return err;
     });
   }
 
-  // Calls that ring at our other devices stop when one of us has taken the call. A call to oneself has both ends there.
+  // They stop ringing. A call to oneself has both ends there.
   #tellOwnDevices() {
     const { self } = this.#line;
     if (!this.#plain && this.peer !== self) this.#say("disconnectPeer", { to: self });
@@ -431,8 +458,8 @@ export class Call extends Emitter {
   #describe() {
     const { type, sdp } = this.#pc.localDescription;
     this.#undelivered = type === "offer"
-      ? ["offer", { offerSDP: sdp, offerType: type, audioOnly: !this.video }]
-      : ["answer", { answerSDP: sdp, answerType: type }];
+      ? ["offer", { offerSDP: this.#answered ? sdp + goesOn : sdp, offerType: type, audioOnly: !this.video }]
+      : ["answer", { answerSDP: sdp + this.#answers, answerType: type }];
     this.#resends = 0;
     this.#deliver();
   }
@@ -444,13 +471,20 @@ export class Call extends Emitter {
     if (this.ended || description !== this.#undelivered) return;
     if (arrived(outcome)) {
       this.#undelivered = undefined;
-      if (first && this.state === "calling") this.#enter("ringing");
+      if (!first) this.#arm("again", againWait, () => this.#sayAgain());
+      else if (this.state === "calling") this.#enter("ringing");
     } else if (first && outcome !== "unknown") {
-      if (outcome === "offline") this.#end("offline");
-      else this.#end(outcome, outcomeError(outcome, this.peer));
+      const error = outcome instanceof BeckonError ? outcome : outcomeError(outcome, this.peer);
+      this.#end(error.code, error);
     } else if (!first) {
       this.#later(); // a call that stands is worth another try
     }
+  }
+
+  #sayAgain() {
+    const { signalingState, localDescription } = this.#pc;
+    const lost = signalingState === "have-local-offer" || (localDescription.type === "answer" && this.connectedAt === undefined);
+    if (lost && !this.#plain) this.#describe();
   }
 
   async #sendCandidate(candidate) {
@@ -484,13 +518,14 @@ export class Call extends Emitter {
         this.#disarm("gone");
         this.connectedAt ??= performance.now();
         this.#enter("connected");
+        this.emit("media");
         this.#watchEnd(pc);
         break;
       case "disconnected":
       case "failed":
         if (this.connectedAt !== undefined && this.state !== "reconnecting") {
           this.#enter("reconnecting");
-          this.#arm("media", connectWait, () => this.#giveUp("lost"));
+          this.#arm("media", connectWait, () => this.#leave("lost"));
           this.presence(this.#present);
         }
         if (!this.#timers.has("restart") || pc.connectionState === "failed") {
@@ -499,7 +534,7 @@ export class Call extends Emitter {
     }
   }
 
-  // A peer that closes its connection says so within it, even when it can say nothing else any more.
+  // A peer that closes its connection says so within it, even if it can say nothing else.
   #watchEnd(pc) {
     const transport = pc.getSenders().find((s) => s.transport)?.transport;
     if (!transport) return;
@@ -510,13 +545,9 @@ export class Call extends Emitter {
 
   #restart() {
     if (this.#plain || !this.#pc) return;
+    this.#pc.setConfiguration({ iceServers: this.#line.iceServers }); // with the credentials of today
     this.#pc.restartIce();
     this.#arm("restart", restartEvery, () => this.state !== "connected" && this.#restart());
-  }
-
-  #giveUp(code) {
-    this.#say("disconnectPeer");
-    this.#end(code);
   }
 
   // ---- states
@@ -526,9 +557,19 @@ export class Call extends Emitter {
     this.emit("state", state);
   }
 
+  // Ends the call and tells the peer: once more when the gateway is back, if it is away.
+  #leave(code, error, event = "disconnectPeer") {
+    if (this.ended) return;
+    const say = () => this.#say(event);
+    say().then((outcome) => {
+      if (!this.#plain && (outcome === "disconnected" || outcome === "unknown")) this.#line.unsaid.push(say);
+    });
+    this.#end(code, error);
+  }
+
   #end(code, error) {
     if (this.ended) return;
-    this.ended = { code, message: error?.message ?? endings[code](this.peer), error };
+    this.ended = { code, message: error?.message ?? endings[code](displayName(this.peer)), error };
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.#pc?.close();

@@ -1,4 +1,3 @@
-/** Typed events without the DOM: on() returns the function that takes the listener away again. */
 export class Emitter {
   #listeners = new Map();
 
@@ -12,7 +11,7 @@ export class Emitter {
     this.#listeners.get(type)?.delete(listener);
   }
 
-  /** For the library itself. A listener that throws is reported and keeps nobody else from hearing the event. */
+  /** For the library itself. A listener that throws keeps nobody else from hearing the event. */
   emit(type, detail) {
     for (const listener of [...(this.#listeners.get(type) ?? [])]) {
       try {

@@ -1,7 +1,6 @@
-/**
- * What went wrong: a code from a closed set, for programs, and a message for people. The codes are in beckon.d.ts; those
- * that are the gateway's, in docs/protocol.md.
- */
+import { displayName } from "./names.js";
+
+/** What went wrong: a code of those in beckon.d.ts, for programs, and a message for people. */
 export class BeckonError extends Error {
   constructor(code, message, options) {
     super(message, options);
@@ -15,13 +14,14 @@ export const arrived = (outcome) => outcome === "delivered" || outcome === "held
 
 /** Says what became of a signal that did not arrive. */
 export function outcomeError(outcome, user) {
+  const name = displayName(user);
   const message = {
-    offline: `${user} is not here.`,
-    slow: `${user}'s connection is too slow to take this now.`,
-    refused: `${user} cannot take this.`,
+    offline: `${name} is not here.`,
+    slow: `${name}'s connection is too slow to take this now.`,
+    refused: `${name} cannot take this.`,
     unavailable: "The server cannot reach the others at the moment. Nothing was sent.",
     disconnected: "There is no connection to the server at the moment. Nothing was sent.",
-  }[outcome] ?? `It is not known whether this reached ${user}.`;
+  }[outcome] ?? `It is not known whether this reached ${name}.`;
   return new BeckonError(outcome, message);
 }
 

@@ -1,9 +1,6 @@
 import { BeckonError, mediaError } from "./errors.js";
 
-/**
- * Asks for the microphone and, with video, for a camera. Where there is no camera it is content with sound, and where there
- * is no microphone with the picture. Rejects with a BeckonError.
- */
+/** Asks for microphone and camera. Where only one of them is there it is content with that. */
 export async function openMedia({ audio = true, video = false } = {}) {
   if (!navigator.mediaDevices) {
     throw globalThis.isSecureContext === false
@@ -39,7 +36,6 @@ export async function openCamera(deviceId) {
   }
 }
 
-/** The cameras of this device. */
 export async function cameras() {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   return devices.filter((d) => d.kind === "videoinput");

@@ -7,6 +7,7 @@ const quiet = 20_000; // without a frame from the gateway, after which it is ask
 const stable = 10_000; // a connection that lasted this long starts the backoff anew
 const firstBackoff = 500;
 const mostBackoff = 15_000;
+const mostRetryAfter = 60; // seconds
 
 // Close codes of docs/protocol.md.
 const restarting = 1012;
@@ -33,10 +34,12 @@ export class Signaling extends Emitter {
   #epoch = 0; // of the socket in use; what belongs to an older one is ignored
   #online = 0; // when the welcome came, by performance.now()
   #timer; // for the welcome, the next silence, or the next attempt; one of them at a time
-  #asked = new Map(); // frame id -> {settle, timer}
+  #asked = new Map(); // frame id -> what takes the answer
   #nextId = 0;
+  #mostBytes; // of a frame
   #refusal; // the last error frame without an id of ours
   #wake = () => this.#check();
+  #listening; // until it is aborted
 
   constructor(url, { user, room }) {
     super();
@@ -44,39 +47,37 @@ export class Signaling extends Emitter {
     this.#login = { user, room };
   }
 
-  /** "closed", "connecting" (never been online), "online" or "reconnecting". */
   get state() {
     return this.#state;
   }
 
   open() {
     if (this.#state !== "closed") return;
-    addEventListener("online", this.#wake);
-    addEventListener("pageshow", this.#wake);
-    document.addEventListener("visibilitychange", this.#wake);
+    this.#listening = new AbortController();
+    addEventListener("online", this.#wake, this.#listening);
+    addEventListener("pageshow", this.#wake, this.#listening);
+    document.addEventListener("visibilitychange", this.#wake, this.#listening);
     this.#attempt = this.#online = 0;
     this.#connect("connecting");
   }
 
-  /** Ends the connection. reason is for the "state" event. */
   close(reason) {
     if (this.#state === "closed") return;
-    removeEventListener("online", this.#wake);
-    removeEventListener("pageshow", this.#wake);
-    document.removeEventListener("visibilitychange", this.#wake);
+    this.#listening.abort();
     this.#drop(1000);
     this.#enter("closed", { reason });
   }
 
   /**
-   * Sends a frame and waits for what became of it: an outcome of docs/protocol.md, or "disconnected" when there is no
-   * connection to send it on. Nothing is kept to be sent later. Rejects with a BeckonError when the gateway did not accept
-   * the frame.
+   * Sends a frame, now or never, and gives its outcome: one of docs/protocol.md, or "disconnected". Rejects when the gateway
+   * did not accept it.
    */
   request(event, data) {
     if (this.#state !== "online") return Promise.resolve("disconnected");
     const id = String(++this.#nextId);
     return new Promise((resolve, reject) => {
+      const frame = JSON.stringify({ event, id, data });
+      if (new Blob([frame]).size > this.#mostBytes) throw new BeckonError("bad_field", "This is too long to be sent."); // and would cost the connection
       const settle = (error, outcome) => {
         clearTimeout(timer);
         this.#asked.delete(id);
@@ -84,7 +85,7 @@ export class Signaling extends Emitter {
       };
       const timer = setTimeout(settle, ackWait, undefined, "unknown");
       this.#asked.set(id, settle);
-      this.#socket.send(JSON.stringify({ event, id, data }));
+      this.#socket.send(frame);
     });
   }
 
@@ -99,9 +100,15 @@ export class Signaling extends Emitter {
     const url = new URL(this.#url);
     for (const [name, value] of Object.entries(this.#login)) if (value !== undefined) url.searchParams.set(name, value);
     this.#enter(state, { reason });
+    if (epoch !== this.#epoch) return; // a listener has closed it
     let opened = false;
     this.#refusal = undefined;
-    this.#socket = new WebSocket(url);
+    try {
+      this.#socket = new WebSocket(url);
+    } catch (err) {
+      this.close(new BeckonError("unreachable", err.message, { cause: err })); // not from this page, or no such URL
+      return;
+    }
     this.#socket.onopen = current(() => (opened = true));
     this.#socket.onmessage = current((e) => this.#take(e.data));
     this.#socket.onclose = current((e) => (opened ? this.#closed(e) : this.#refused(url, epoch)));
@@ -114,6 +121,7 @@ export class Signaling extends Emitter {
     switch (event) {
       case "welcome":
         this.#login.user = data.userId; // if we let the gateway choose: we come back as the same
+        this.#mostBytes = data.limits.frame;
         this.#online = performance.now();
         this.#state = "online";
         this.emit("welcome", data);
@@ -141,7 +149,7 @@ export class Signaling extends Emitter {
     if (this.#state === "online" && performance.now() - this.#online > stable) this.#attempt = 0;
     if (code === restarting) this.#retry(new BeckonError("restarting", "The server is restarting."), Math.random() * 1000);
     else if (clientFaults.has(code)) this.#retry(this.#refusal ?? unreachable(), faultBackoff * (1 + Math.random()));
-    else this.#retry(unreachable(), backoff(this.#attempt++));
+    else this.#retry(this.#refusal ?? unreachable(), backoff(this.#attempt++));
   }
 
   // A page cannot see why an upgrade was refused, but it can ask the same URL without one.
@@ -155,7 +163,10 @@ export class Signaling extends Emitter {
       const answer = await fetch(asked, { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(openWait) });
       if (answer.status === 503) {
         reason = new BeckonError("unavailable", "The server cannot take anybody at the moment.");
-        least = 1000 * (Number(answer.headers.get("Retry-After")) || 0);
+        least = 1000 * Math.min(Number(answer.headers.get("Retry-After")) || 0, mostRetryAfter);
+      } else if (answer.status === 403) {
+        reason = new BeckonError("origin", "The server does not let pages of this address connect. Its --origins can.");
+        least = faultBackoff;
       } else if (answer.status === 426) {
         reason = new BeckonError("blocked", "The server is there, but something on the way does not let WebSockets through.");
       }
@@ -167,8 +178,8 @@ export class Signaling extends Emitter {
 
   #retry(reason, delay) {
     this.#drop();
-    this.#enter(this.#online ? "reconnecting" : "connecting", { reason, retryIn: delay });
     this.#arm(delay, () => this.#connect(this.#state, reason));
+    this.#enter(this.#online ? "reconnecting" : "connecting", { reason, retryIn: delay });
   }
 
   // Lets go of the socket at once: its close event may take minutes on a dead network.
@@ -187,7 +198,9 @@ export class Signaling extends Emitter {
       const epoch = this.#epoch;
       this.#arm(quiet, this.#wake);
       const answered = await this.request("ping", {}).then((outcome) => outcome === "delivered", () => true);
-      if (!answered && epoch === this.#epoch) this.#retry(unreachable(), 0);
+      if (answered || epoch !== this.#epoch) return;
+      this.#attempt = 0;
+      this.#retry(unreachable(), 0);
     } else if (this.#socket === undefined && this.#state !== "closed") {
       this.#arm(Math.random() * 500, () => this.#connect(this.#state));
     }

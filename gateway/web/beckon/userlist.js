@@ -1,22 +1,13 @@
-/**
- * The user list of a room, kept from a whole list and the deltas that follow it (docs/protocol.md, The user list). It does
- * no I/O: a delta that does not fit is said so, and the owner asks for the list again.
- */
+/** The user list of a room, kept from a whole list and the deltas that follow it: docs/protocol.md. It does no I/O. */
 export class Userlist {
   #users = [];
-  #version; // undefined until a whole list came, and from a gap until the next one
+  #version; // undefined until a whole list came
 
-  /** The users in order, each once. Read-only. */
   get users() {
     return this.#users;
   }
 
-  /** Whether only a whole list is of use now. */
-  get expecting() {
-    return this.#version === undefined;
-  }
-
-  /** Takes a whole list. Returns what is different now: {joined, left}. */
+  /** Takes a whole list. Returns what is different now. */
   replace({ version, userList }) {
     const before = new Set(this.#users);
     const after = new Set(userList);
@@ -25,12 +16,9 @@ export class Userlist {
     return { joined: userList.filter((u) => !before.has(u)), left: [...before].filter((u) => !after.has(u)) };
   }
 
-  /** Takes a delta. Returns {joined, left}, or undefined if it does not start where the list stands. */
+  /** Takes a delta, and returns the same; undefined if it does not start where the list stands, which stays as it is then. */
   apply({ from, version, joined, left, at }) {
-    if (from !== this.#version) {
-      this.#version = undefined;
-      return undefined;
-    }
+    if (from !== this.#version) return undefined;
     const gone = new Set(left);
     const users = this.#users.filter((u) => !gone.has(u));
     if (at) joined.forEach((u, i) => users.splice(at[i], 0, u));
@@ -41,7 +29,7 @@ export class Userlist {
     return { joined: joined.filter((u) => !moved.has(u)), left: left.filter((u) => !moved.has(u)) };
   }
 
-  /** Expects a whole list next: another connection counts other versions. The users stay until then. */
+  /** Expects a whole list next, because another connection counts other versions. The users stay until then. */
   expect() {
     this.#version = undefined;
   }

@@ -1,4 +1,4 @@
-import { cameras } from "./beckon/beckon.js";
+import { cameras, displayName } from "./beckon/beckon.js";
 import { $, notify, portray, setIcon } from "./dom.js";
 
 const narrow = matchMedia("(max-width: 45rem)"); // as in page.css
@@ -18,17 +18,19 @@ export class CallView {
   #shown;
   #ring;
   #idle;
+  #changed;
   #clock;
 
-  constructor({ ring, again, idle }) {
+  constructor({ ring, again, idle, changed }) {
     this.#ring = ring;
     this.#idle = idle;
+    this.#changed = changed;
     $("hang-up").addEventListener("click", () => this.call?.hangUp());
     $("mute").addEventListener("click", () => (this.call.muted = !this.call.muted));
     $("camera").addEventListener("click", () => this.#try(this.call.setCamera(!this.call.camera)));
     $("flip").addEventListener("click", () => this.#try(this.call.switchCamera()));
     $("again").addEventListener("click", () => again(this.#shown.peer, this.#shown.video));
-    $("dismiss").addEventListener("click", () => this.#clear());
+    $("dismiss").addEventListener("click", () => this.clear());
     $("unblock").addEventListener("click", () => this.#play());
     $("remote").addEventListener("resize", () => this.#fit());
     narrow.addEventListener("change", () => this.#cover());
@@ -39,8 +41,9 @@ export class CallView {
     this.call = this.#shown = call;
     portray($("call-avatar"), call.peer);
     $("call").style.setProperty("--hue", $("call-avatar").style.getPropertyValue("--hue"));
-    $("call-title").textContent = call.peer;
-    $("remote").ariaLabel = `Picture of ${call.peer}`;
+    const name = displayName(call.peer);
+    $("call-title").textContent = name;
+    $("remote").ariaLabel = `Picture of ${name}`;
     $("local").srcObject = call.localStream;
     $("remote").srcObject = call.remoteStream;
     call.on("state", () => this.#current(call) && this.#state());
@@ -61,7 +64,8 @@ export class CallView {
     const { state } = call;
     $("stage").dataset.state = $("call").dataset.state = state;
     $("call-status").textContent = statusOf[state](call);
-    state === "ringing" ? this.#ring.start("outgoing") : this.#ring.stop();
+    if (state === "ringing") this.#ring.start("outgoing");
+    else this.#ring.stop("outgoing");
     clearInterval(this.#clock);
     $("call-clock").textContent = "";
     if (call.connectedAt !== undefined && !call.ended) {
@@ -74,6 +78,7 @@ export class CallView {
     $("after").hidden = !call.ended;
     if (call.ended) this.#ended(call);
     this.#cover();
+    this.#changed();
   }
 
   #ended(call) {
@@ -83,7 +88,7 @@ export class CallView {
     $("unblock").hidden = true;
     if (["hung_up", "peer_hung_up", "elsewhere"].includes(call.ended.code)) {
       if (call.ended.code !== "hung_up") notify(call.ended.message);
-      this.#clear();
+      this.clear();
     } else {
       $("again").focus();
     }
@@ -94,9 +99,12 @@ export class CallView {
     if (call.ended) return;
     $("call").classList.toggle("seen", call.remoteCamera);
     $("call").classList.toggle("showing", call.camera);
-    press($("mute"), call.muted, call.muted ? "mic-off" : "mic");
-    const off = !call.camera;
+    const waiting = call.localStream.getTracks().length === 0 && call.state === "calling"; // for the user to allow them
+    const muted = call.muted && !waiting;
+    press($("mute"), muted, muted ? "mic-off" : "mic");
+    const off = waiting ? !call.video : !call.camera;
     press($("camera"), off, off ? "video-off" : "video");
+    $("mute").disabled = $("camera").disabled = waiting;
     const [track] = call.localStream.getVideoTracks();
     $("local").classList.toggle("back", track?.getSettings().facingMode === "environment");
     const several = call.camera && (await cameras()).length > 1;
@@ -123,7 +131,8 @@ export class CallView {
     action.catch((error) => notify(error.message));
   }
 
-  #clear() {
+  /** Shows no call any more. */
+  clear() {
     this.#shown = undefined;
     $("call").hidden = true;
     $("stage").dataset.state = "idle";

@@ -28,9 +28,14 @@ export function portray(element, user) {
   [element.textContent] = new Intl.Segmenter().segment(user)[Symbol.iterator]().next().value.segment.trim() || "?";
 }
 
-/** Tells something in passing, to eyes and to screen readers. */
+const mostNotices = 3;
+
+/** Tells something in passing, to eyes and to screen readers. What is told again takes the place of what was told. */
 export function notify(text) {
+  const notices = $("notices");
+  [...notices.children].find((note) => note.textContent === text)?.remove();
+  if (notices.children.length === mostNotices) notices.firstElementChild.remove();
   const note = make("p", { textContent: text });
-  document.getElementById("notices").append(note);
+  notices.append(note);
   setTimeout(() => note.remove(), 8000);
 }

@@ -1,16 +1,24 @@
+import { displayName } from "./beckon/beckon.js";
 import { $, notify, portray, setIcon } from "./dom.js";
+
+const tooSoon = 700; // ms in which an answer to a question that has just appeared was meant for something else
+const respite = 4000; // ms in which somebody whose call was missed cannot open the question again
 
 /** Asks about calls that ring here, one after the other. */
 export class Incoming {
   #ring;
   #accept;
+  #current;
   #waiting = [];
+  #missed = new Map(); // user -> when a call of theirs was missed
+  #heed; // timer until it may be answered
   #title = document.title;
-  #busy = false; // the question has been answered, and the browser asks for the camera
 
-  constructor({ ring, accept }) {
+  /** current says which call an accepted one would end. */
+  constructor({ ring, accept, current }) {
     this.#ring = ring;
     this.#accept = accept;
+    this.#current = current;
     $("accept").addEventListener("click", () => this.#say(true));
     $("accept-sound").addEventListener("click", () => this.#say(false));
     $("refuse").addEventListener("click", () => this.#waiting[0].refuse());
@@ -19,46 +27,72 @@ export class Incoming {
     });
   }
 
-  /** Rings. current says which call this would end. */
-  add(call, current) {
+  /** Rings. */
+  add(call) {
+    const wait = (this.#missed.get(call.peer) ?? -respite) + respite - performance.now();
+    if (wait > 0) setTimeout(() => call.state === "ringing" && this.#ringing(call), wait);
+    else this.#ringing(call);
+  }
+
+  /** Says again what accepting would mean, after the current call has changed. */
+  refresh() {
+    const [call] = this.#waiting;
+    if (!call) return;
+    const other = this.#current();
+    $("incoming-what").textContent = (call.video ? "With video." : "With sound only.")
+      + (other ? ` Accepting ends your call with ${displayName(other.peer)}.` : "");
+  }
+
+  #ringing(call) {
     this.#waiting.push(call);
     const off = call.on("state", () => {
       off(); // it rings no more, whatever became of it
       const asked = this.#waiting[0] === call;
       this.#waiting = this.#waiting.filter((c) => c !== call);
-      if (call.ended && !["declined", "elsewhere"].includes(call.ended.code)) notify(`${call.ended.message} You missed the call.`);
-      if (asked) this.#ask(current);
+      if (call.ended && !["declined", "elsewhere"].includes(call.ended.code)) this.#miss(call);
+      if (asked) this.#ask();
     });
-    if (this.#waiting[0] === call) this.#ask(current);
+    if (this.#waiting[0] === call) this.#ask();
   }
 
-  #ask(current) {
+  #miss(call) {
+    const now = performance.now();
+    for (const [user, at] of this.#missed) if (now - at > respite) this.#missed.delete(user);
+    this.#missed.set(call.peer, now);
+    notify(`${call.ended.message} You missed the call.`);
+  }
+
+  #ask() {
     const [call] = this.#waiting;
-    this.#ring.stop();
-    this.#settle(false);
+    this.#ring.stop("incoming");
+    clearTimeout(this.#heed);
     $("incoming-fault").textContent = "";
     if (!call) {
       document.title = this.#title;
       $("incoming").close();
       return;
     }
-    const other = current();
+    const name = displayName(call.peer);
     portray($("incoming-avatar"), call.peer);
-    $("incoming-title").textContent = `${call.peer} is calling`;
-    $("incoming-what").textContent = (call.video ? "With video." : "With sound only.")
-      + (other ? ` Accepting ends your call with ${other.peer}.` : "");
+    $("incoming-title").textContent = `${name} is calling`;
+    this.refresh();
     $("accept").querySelector("span").textContent = call.video ? "Accept with video" : "Accept";
     setIcon($("accept"), call.video ? "video" : "phone");
     $("accept-sound").hidden = !call.video;
-    document.title = `${call.peer} is calling`;
+    document.title = `${name} is calling`;
+    this.#settle(true);
+    $("refuse").disabled = true;
+    this.#heed = setTimeout(() => {
+      this.#settle(false);
+      $("refuse").disabled = false;
+    }, tooSoon);
     if (!$("incoming").open) $("incoming").showModal();
-    $("accept").focus();
+    $("incoming-title").focus(); // on no button: a key that was meant for something else must not answer
     this.#ring.start("incoming");
   }
 
   async #say(video) {
     const [call] = this.#waiting;
-    if (this.#busy) return;
     this.#settle(true);
     try {
       await this.#accept(call, video && call.video);
@@ -70,7 +104,6 @@ export class Incoming {
   }
 
   #settle(busy) {
-    this.#busy = busy;
     for (const id of ["accept", "accept-sound"]) $(id).disabled = busy;
   }
 }

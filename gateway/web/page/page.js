@@ -1,5 +1,5 @@
 // The page: chooses a name, shows who is here, and makes calls. All that it knows of Beckon is the library's public part.
-import { Beckon } from "./beckon/beckon.js";
+import { Beckon, displayName } from "./beckon/beckon.js";
 import { CallView } from "./call-view.js";
 import { $ } from "./dom.js";
 import { Incoming } from "./incoming.js";
@@ -11,8 +11,10 @@ const remembered = "beckon.name"; // in the tab's own storage, so that two tabs 
 
 let beckon;
 const ring = new Ring();
-const view = new CallView({ ring, again: (user, video) => place(user, video), idle: () => $("people-title").focus() });
-const incoming = new Incoming({ ring, accept });
+const view = new CallView({
+  ring, again: (user, video) => place(user, video), idle: () => $("people-title").focus(), changed: () => incoming.refresh(),
+});
+const incoming = new Incoming({ ring, accept, current: () => view.call });
 const people = new People({ call: place });
 
 $("join-form").addEventListener("submit", (event) => {
@@ -21,6 +23,10 @@ $("join-form").addEventListener("submit", (event) => {
 });
 $("leave").addEventListener("click", leave);
 $("copy").addEventListener("click", copyLink);
+if (/^(localhost|127\.|\[::1\])/.test(location.hostname)) { // a link that means another machine to everybody else
+  $("invite").textContent = "Open this page in another tab, with another name.";
+  $("copy").hidden = true;
+}
 for (const hint of document.querySelectorAll(".insecure")) hint.hidden = isSecureContext;
 
 const name = asked.get("user") ?? sessionStorage.getItem(remembered);
@@ -33,13 +39,13 @@ function join(user) {
   beckon = new Beckon({ user, room: asked.get("room") ?? undefined });
   beckon.on("state", stateChanged);
   beckon.on("users", ({ users }) => people.show(users, beckon.userId));
-  beckon.on("call", (call) => incoming.add(call, () => view.call));
+  beckon.on("call", (call) => incoming.add(call));
   beckon.connect().then(() => joined(user), () => {}); // stateChanged says why not
 }
 
 function joined(user) {
   sessionStorage.setItem(remembered, user);
-  $("self").textContent = user;
+  $("self").textContent = displayName(user);
   $("room").textContent = beckon.room === "lobby" ? "" : beckon.room;
   if ($("app").hidden) {
     $("join").hidden = true;
@@ -50,18 +56,19 @@ function joined(user) {
 
 function leave() {
   beckon.close();
+  view.clear();
   sessionStorage.removeItem(remembered);
-  show("join");
+  backToTheDoor();
 }
 
-function show(reason) {
+function backToTheDoor(reason) {
   $("app").hidden = true;
   $("join").hidden = false;
-  if (reason instanceof Error) refuseName(reason.message);
-  $("name").focus();
+  refuseName(reason?.message ?? "");
 }
 
 function refuseName(message) {
+  $("join-error").classList.remove("calm");
   $("join-error").textContent = message;
   $("name").focus();
 }
@@ -73,15 +80,16 @@ function stateChanged({ state, reason, retryIn }) {
   if (state === "closed") {
     if (reason) {
       sessionStorage.removeItem(remembered);
-      show(reason);
+      backToTheDoor(reason);
     }
     return;
   }
   let text = "";
   if (!online) {
-    text = reason ? `${reason.message} Trying again${retryIn > 1500 ? " soon" : ""}.` : "Connecting.";
+    text = reason ? `${reason.message} Trying again${retryIn > 1500 ? " soon" : ""}.` : "Connecting…";
   }
-  ($("app").hidden ? $("join-error") : $("connection")).textContent = online || reason ? text : "";
+  $("join-error").classList.toggle("calm", !reason);
+  ($("app").hidden ? $("join-error") : $("connection")).textContent = text;
 }
 
 function place(user, video) {
@@ -91,6 +99,7 @@ function place(user, video) {
 
 async function accept(call, video) {
   await call.accept({ video });
+  if (call.ended) return; // the caller gave up while the camera was opened
   view.call?.hangUp();
   view.show(call);
 }

@@ -2,22 +2,35 @@
 export class Ring {
   #audio;
   #timer;
+  #wanted = new Set(); // of "incoming", which comes first, and "outgoing"
 
   constructor() {
-    // Browsers let a page sound only after its user has touched it. Until then it rings in silence.
-    for (const touch of ["click", "keydown"]) addEventListener(touch, () => (this.#audio ??= new AudioContext()), { once: true });
+    // Browsers let a page sound only after its user has touched it, and may stop it later. Until then it rings in silence.
+    for (const touch of ["click", "keydown"]) {
+      addEventListener(touch, () => {
+        if (!navigator.userActivation?.hasBeenActive) return; // Escape, for one, does not count
+        this.#audio ??= new AudioContext();
+        this.#audio.resume().catch(() => {});
+      });
+    }
   }
 
-  /** Rings until stop: "incoming", or "outgoing" for what a caller hears. */
+  /** Rings until stop: for an "incoming" call, or an "outgoing" one, as its caller hears it. */
   start(kind) {
-    this.stop();
-    const play = kind === "incoming" ? () => this.#chime() : () => this.#tone(425, 0, 0.9, 0.05);
-    play();
-    this.#timer = setInterval(play, kind === "incoming" ? 2400 : 4000);
+    this.#wanted.add(kind);
+    this.#play();
   }
 
-  stop() {
+  stop(kind) {
+    if (this.#wanted.delete(kind)) this.#play();
+  }
+
+  #play() {
     clearInterval(this.#timer);
+    if (this.#wanted.size === 0) return;
+    const [ring, every] = this.#wanted.has("incoming") ? [() => this.#chime(), 2400] : [() => this.#tone(425, 0, 0.9, 0.05), 4000];
+    ring();
+    this.#timer = setInterval(ring, every);
   }
 
   #chime() {

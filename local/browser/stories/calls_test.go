@@ -17,7 +17,7 @@ func TestTwoCallEachOther(t *testing.T) {
 
 	alice.calls(bob, withVideo)
 	bob.rings(alice)
-	if focus := bob.Focused(); focus != `button "Accept with video"` {
+	if focus := bob.Focused(); focus != `heading "Alice is calling"` {
 		t.Errorf("while it rings the focus is on %s", focus)
 	}
 	if focus := alice.Focused(); focus != `button "Hang up"` {

@@ -122,3 +122,71 @@ func TestNameThatCannotBe(t *testing.T) {
 	alice.AwaitText("user id")
 	alice.Await("button", "Join")
 }
+
+// slowCamera has the camera of a page take its time.
+const slowCamera = `(() => {
+	const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+	navigator.mediaDevices.getUserMedia = async (...args) => {
+		await new Promise((opened) => { window.letCameraOpen = opened; });
+		return open(...args);
+	};
+})()`
+
+// Whoever gives up while the callee's camera opens leaves the callee's other call alone.
+func TestCallerGivesUpWhileAccepted(t *testing.T) {
+	h := open(t, browser.Options{})
+	alice, bob, carol := h.arrive("Alice", 0), h.arrive("Bob", 1), h.arrive("Carol", 0)
+	alice.sees(3)
+	carol.sees(3)
+	meet(alice, bob)
+	alice.Eval(slowCamera, nil)
+	carol.calls(alice, withVideo)
+	alice.rings(carol)
+	alice.Click("button", "Accept with video")
+	alice.WaitFor(`window.letCameraOpen !== undefined`)
+	carol.Click("button", "Hang up")
+	alice.AwaitText("Carol stopped calling. You missed the call.")
+	alice.Eval(`window.letCameraOpen()`, nil)
+	talk(alice, bob)
+	alice.Click("button", "Hang up")
+	bob.AwaitText("Alice hung up.")
+}
+
+// Names are any text. None may turn the words beside it around, or look like another.
+func TestNamesThatDeceive(t *testing.T) {
+	h := open(t, browser.Options{})
+	alice := h.arrive("Alice", 0)
+	trudy := &person{h.browser.Page("trudy"), "Bob\ufffd"}
+	trudy.Open(h.url(1) + "?user=" + url.QueryEscape("Bob\u202e"))
+	alice.sees(2)
+	alice.Await("button", "Call Bob\ufffd with video")
+	trudy.calls(alice, withSoundOnly)
+	alice.Await("dialog", "Bob\ufffd is calling")
+	trudy.CloseTab()
+	alice.AwaitText("Bob\ufffd stopped calling. You missed the call.")
+}
+
+// Who calls over and over, and gives up each time, fills neither the page nor its user's patience.
+func TestCallsInBursts(t *testing.T) {
+	h := open(t, browser.Options{})
+	alice := h.arrive("Alice", 0)
+	trudy := h.browser.Page("Trudy")
+	trudy.Open(h.url(1))
+	trudy.Eval(`(async () => {
+		const socket = new WebSocket("/ws?user=Trudy");
+		await new Promise((open) => (socket.onopen = open));
+		const say = (event, data) => socket.send(JSON.stringify({ event, data: { to: "Alice", ...data } }));
+		for (let i = 0; i < 300; i++) {
+			say("offer", { callId: "c" + i, offerSDP: "v=0\r\n", offerType: "offer" });
+			say("disconnectPeer", { callId: "c" + i });
+		}
+		say("offer", { callId: "last", offerSDP: "v=0\r\n", offerType: "offer" });
+	})()`, nil)
+	alice.Await("dialog", "Trudy is calling")
+	var notices int
+	if alice.Eval(`document.getElementById("notices").children.length`, &notices); notices > 3 {
+		t.Errorf("%d notices", notices)
+	}
+	alice.Click("button", "Refuse")
+	alice.atRest()
+}

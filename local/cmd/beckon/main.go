@@ -22,6 +22,8 @@ type config struct {
 
 	Listen    service.Address `help:"Address for clients." default:"127.0.0.1:9000"`
 	LAN       bool            `help:"Let phones and others in the same network in: listen for clients on every interface, at the port of --listen, by https with a certificate of our own making."`
+	TLSCert   string          `help:"PEM file with a certificate for clients and its chain, in place of one of our own making." type:"path"`
+	TLSKey    string          `help:"PEM file with the key of that certificate." type:"path"`
 	EmbedNATS service.Address `help:"Address for NATS clients: other gateways, backends, the nats tool." default:"127.0.0.1:4222" name:"embed-nats"`
 }
 
@@ -31,11 +33,17 @@ func main() {
 
 func run(ctx context.Context, cfg config) error {
 	var addresses []netip.Addr
-	var certificate string
+	selfMade := cfg.LAN && cfg.TLSCert == ""
 	if cfg.LAN {
 		var err error
-		if addresses, certificate, err = prepareLAN(); err != nil {
+		if addresses, err = lan.Addresses(); err != nil {
 			return fmt.Errorf("--lan: %w", err)
+		}
+		if selfMade {
+			if cfg.TLSCert, err = certificate(addresses); err != nil {
+				return fmt.Errorf("--lan: %w", err)
+			}
+			cfg.TLSKey = cfg.TLSCert // the same file
 		}
 		_, port, err := net.SplitHostPort(string(cfg.Listen))
 		if err != nil {
@@ -49,7 +57,7 @@ func run(ctx context.Context, cfg config) error {
 			p.EmbedNATS, p.Ops = cfg.EmbedNATS, ""
 		},
 		Gateway: func(_ int, g *gateway.Config) {
-			g.Listen, g.Ops, g.TLSCert, g.TLSKey = cfg.Listen, cfg.Ops, certificate, certificate
+			g.Listen, g.Ops, g.TLSCert, g.TLSKey = cfg.Listen, cfg.Ops, cfg.TLSCert, cfg.TLSKey
 		},
 		Log: cfg.Log,
 	})
@@ -59,6 +67,7 @@ func run(ctx context.Context, cfg config) error {
 	w := where{
 		clients: service.Address(stack.Gateways[0].Listen), nats: stack.Presence.NATS,
 		ops: service.Address(stack.Gateways[0].Ops), lan: addresses,
+		https: cfg.TLSCert != "", selfMade: selfMade,
 	}
 	fmt.Print(w.message(isTerminal(os.Stdout)))
 	select {
@@ -68,22 +77,18 @@ func run(ctx context.Context, cfg config) error {
 	return stack.Close()
 }
 
-// prepareLAN finds this machine's addresses, and a certificate for them that outlives this process, so that a phone has to
-// be told but once that it is good.
-func prepareLAN() (addresses []netip.Addr, certificate string, err error) {
-	if addresses, err = lan.Addresses(); err != nil {
-		return nil, "", err
-	}
+// certificate is one for these addresses, of our own making, that outlives this process, so that a phone has to be told but
+// once that it is good.
+func certificate(addresses []netip.Addr) (path string, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return nil, "", fmt.Errorf("find a place for the certificate: %w", err)
+		return "", fmt.Errorf("find a place for the certificate: %w", err)
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "" // the certificate does without
 	}
-	certificate, err = lan.Certificate(filepath.Join(cache, "beckon"), host, addresses)
-	return addresses, certificate, err
+	return lan.Certificate(filepath.Join(cache, "beckon"), host, addresses)
 }
 
 // isTerminal reports whether somebody may look at what is written to f.

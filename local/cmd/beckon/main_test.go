@@ -62,9 +62,20 @@ Beckon is ready.
 
 `,
 		},
+		"for this machine, by https": {
+			where{clients: "127.0.0.1:9000", nats: "nats://127.0.0.1:4222", https: true},
+			`
+Beckon is ready.
+
+  page       https://127.0.0.1:9000/ (open it in two tabs)
+  clients    wss://127.0.0.1:9000/ws?user=alice
+  NATS       nats://127.0.0.1:4222
+
+`,
+		},
 		"for the network": {
 			where{
-				clients: "[::]:9000", nats: "nats://127.0.0.1:4222", ops: "127.0.0.1:9100",
+				clients: "[::]:9000", nats: "nats://127.0.0.1:4222", ops: "127.0.0.1:9100", https: true, selfMade: true,
 				lan: []netip.Addr{netip.MustParseAddr("192.168.1.7"), netip.MustParseAddr("fd00::7")},
 			},
 			`
@@ -76,10 +87,31 @@ Beckon is ready.
 
   The browser warns once that it does not know the certificate: this machine made it for itself, because
   nobody certifies private addresses, and without HTTPS a phone gives a page no camera. Go on to the page.
+  An iPhone shows the page but lets it speak to a server only whose certificate it trusts: see --tls-cert.
+
+  Whoever can reach this machine can join; nobody is asked for a password.
 
   clients    wss://192.168.1.7:9000/ws?user=alice
   NATS       nats://127.0.0.1:4222
   operators  http://127.0.0.1:9100/readyz
+
+`,
+		},
+		"for the network, with a certificate that is known": {
+			where{
+				clients: "[::]:9000", nats: "nats://127.0.0.1:4222", https: true,
+				lan: []netip.Addr{netip.MustParseAddr("192.168.1.7")},
+			},
+			`
+Beckon is ready.
+
+  page       https://192.168.1.7:9000/
+             https://localhost:9000/ on this machine
+
+  Whoever can reach this machine can join; nobody is asked for a password.
+
+  clients    wss://192.168.1.7:9000/ws?user=alice
+  NATS       nats://127.0.0.1:4222
 
 `,
 		},

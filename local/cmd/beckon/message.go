@@ -16,6 +16,9 @@ type where struct {
 	nats    string          // a URL
 	ops     service.Address // empty for none
 	lan     []netip.Addr    // at which others reach the clients' port; empty if they do not
+
+	https    bool // clients come by https and wss
+	selfMade bool // with a certificate that nobody else knows
 }
 
 // message is what a newcomer needs, the page first. For a terminal it has a QR code of the page.
@@ -26,8 +29,12 @@ func (w where) message(terminal bool) string {
 	if len(w.lan) > 0 {
 		w.writeLAN(&b, line, terminal)
 	} else {
-		line("page", fmt.Sprintf("http://%s/ (open it in two tabs)", w.clients.Local()))
-		line("clients", fmt.Sprintf("ws://%s/ws?user=alice", w.clients.Local()))
+		s := ""
+		if w.https {
+			s = "s"
+		}
+		line("page", fmt.Sprintf("http%s://%s/ (open it in two tabs)", s, w.clients.Local()))
+		line("clients", fmt.Sprintf("ws%s://%s/ws?user=alice", s, w.clients.Local()))
 	}
 	line("NATS", w.nats)
 	if w.ops != "" {
@@ -55,7 +62,11 @@ func (w where) writeLAN(b *strings.Builder, line func(name, value string), termi
 			b.WriteString(code + "\n")
 		}
 	}
-	b.WriteString("  The browser warns once that it does not know the certificate: this machine made it for itself, because\n" +
-		"  nobody certifies private addresses, and without HTTPS a phone gives a page no camera. Go on to the page.\n\n")
+	if w.selfMade {
+		b.WriteString("  The browser warns once that it does not know the certificate: this machine made it for itself, because\n" +
+			"  nobody certifies private addresses, and without HTTPS a phone gives a page no camera. Go on to the page.\n" +
+			"  An iPhone shows the page but lets it speak to a server only whose certificate it trusts: see --tls-cert.\n\n")
+	}
+	b.WriteString("  Whoever can reach this machine can join; nobody is asked for a password.\n\n")
 	line("clients", strings.Replace(pages[0], "https", "wss", 1)+"ws?user=alice")
 }
