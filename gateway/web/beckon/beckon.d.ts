@@ -77,7 +77,8 @@ export class Beckon {
 
   /**
    * Connects, and comes back by itself from then on. Resolves when online for the first time, however long that takes.
-   * Rejects with a `BeckonError` when the gateway does not accept user or room, or `close` was called.
+   * Rejects with a `BeckonError` when the gateway does not accept user or room, the page may not connect to such a URL, or
+   * `close` was called.
    */
   connect(): Promise<void>;
   /** Ends every call and the connection. */
@@ -132,7 +133,7 @@ export interface Ending {
 
 export interface CallEvents {
   state: CallState;
-  /** Tracks came or went, were muted or unmuted, here or there. */
+  /** Something may have changed about pictures and sound: tracks, `muted`, `camera`, `remoteCamera`. */
   media: void;
   /** Something that does not end the call, such as a camera that is missing. */
   notice: BeckonError;
@@ -165,9 +166,12 @@ export class Call {
   readonly camera: boolean;
   /** Whether the peer's picture is coming. */
   readonly remoteCamera: boolean;
-  /** Off, the camera's light goes out. On, a call with sound only gets a picture. Rejects with a `BeckonError`. */
+  /**
+   * Off, the camera's light goes out. On, a call with sound only gets a picture. Rejects with a `BeckonError`. Does nothing
+   * before the call has its microphone.
+   */
   setCamera(on: boolean): Promise<void>;
-  /** Goes on to the next camera of this device. Rejects with a `BeckonError`. */
+  /** Goes on to the next camera of this device. Rejects with a `BeckonError`; the camera is off then. */
   switchCamera(): Promise<void>;
 
   on<T extends keyof CallEvents>(type: T, listener: (event: CallEvents[T]) => void): () => void;

@@ -18,6 +18,10 @@ const mostQueued = 256; // signals of one call that wait their turn; a peer has 
 const goesOn = "a=beckon:goes-on\r\n";
 const answers = (offer) => `a=beckon:answers-${versionOf(offer)}\r\n`;
 
+// Of several devices that accept at once all would begin the DTLS handshake with us, and spoil it for the one whose answer
+// comes first. So it is for us to begin it (RFC 4145, section 4).
+const begins = (sdp) => sdp.replaceAll("a=setup:actpass", "a=setup:active");
+
 // RFC 8866, section 5.2: one RTCPeerConnection says all with the same origin, and each in another version.
 const originOf = (sdp) => /^o=\S+ \S+/m.exec(sdp)?.[0];
 const versionOf = (sdp) => /^o=\S+ \S+ (\d+)/m.exec(sdp)?.[1];
@@ -458,7 +462,7 @@ export class Call extends Emitter {
   #describe() {
     const { type, sdp } = this.#pc.localDescription;
     this.#undelivered = type === "offer"
-      ? ["offer", { offerSDP: this.#answered ? sdp + goesOn : sdp, offerType: type, audioOnly: !this.video }]
+      ? ["offer", { offerSDP: this.#answered ? sdp + goesOn : begins(sdp), offerType: type, audioOnly: !this.video }]
       : ["answer", { answerSDP: sdp + this.#answers, answerType: type }];
     this.#resends = 0;
     this.#deliver();

@@ -96,6 +96,25 @@ func devices(s *stage) {
 		}
 	})
 
+	s.story("a device whose answer comes late has not spoilt the call for the one that talks", func(h *house) {
+		proxy := h.proxy(1)
+		alice, bob := h.join("alice", h.gateway(0)), h.join("bob", proxy.Address())
+		other := h.joinOn("bob's other device", "bob", h.gateway(0))
+		alice.Eval(`dial("bob", `+withSoundOnly+`)`, nil)
+		bob.rings(alice)
+		other.rings(alice)
+		late := proxy.Hold(tamper.FromPage, tamper.Any)
+		bob.Eval(`call.accept()`, nil)
+		bob.WaitFor(`pc()?.iceConnectionState === "connected"`) // as far as it knows
+		other.Eval(`call.accept()`, nil)
+		connected(alice, other)
+		late.End()
+		bob.ends("elsewhere")
+		other.Eval(`flows("audio")`, nil)
+		other.Eval(`call.hangUp()`, nil)
+		alice.ends("peer_hung_up")
+	})
+
 	s.story("when calls cross, the devices that do not take part stop ringing", func(h *house) {
 		alice, bob, other := trio(h)
 		hers := h.joinOn("alice's other device", "alice", h.gateway(1))

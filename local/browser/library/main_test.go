@@ -180,9 +180,11 @@ func (h *house) visit(device, address string) *person {
 	s := h.stage
 	if s.pages[device] == nil {
 		s.pages[device] = s.browser.Page(device)
+		s.pages[device].Expect("/icon.svg") // is loaded when there is time, perhaps after the story
 	}
 	p := &person{s.pages[device], h, device}
 	h.people = append(slices.DeleteFunc(h.people, func(other *person) bool { return other.page == device }), p)
+	p.Grant("camera", "microphone") // whatever became of them in another story
 	p.Open("http://" + address + "/")
 	p.Eval(kit, nil)
 	return p
