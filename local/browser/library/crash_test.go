@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -55,7 +56,20 @@ func crash(ctx context.Context, profile, title string) error {
 			return err
 		}
 		defer ws.Close()
-		return ws.WriteMessage(websocket.TextMessage, []byte(`{"id":1,"method":"Page.crash"}`))
+		if err := ws.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		for _, method := range []string{"Inspector.enable", "Page.crash"} {
+			if err := ws.WriteJSON(map[string]any{"id": 1, "method": method}); err != nil {
+				return err
+			}
+		}
+		for {
+			var event struct{ Method string }
+			if err := ws.ReadJSON(&event); err != nil || event.Method == "Inspector.targetCrashed" {
+				return err
+			}
+		}
 	}
 	return fmt.Errorf("no page has the title %q", title)
 }

@@ -66,7 +66,6 @@ func TestGateway(t *testing.T) {
 func TestCalls(t *testing.T) {
 	s := open(t)
 	calls(s)
-	devices(s)
 	declarations(s)
 }
 
@@ -78,6 +77,7 @@ func TestMedia(t *testing.T) {
 
 func TestPeers(t *testing.T) {
 	s := open(t)
+	devices(s)
 	olderClients(s)
 	hostilePeers(s)
 }
