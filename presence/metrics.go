@@ -21,7 +21,7 @@ func (r *replica) collectors() []prometheus.Collector {
 		gauge("sessions", "Sessions in the view.", func(s roster.Stats) int { return s.Sessions }),
 		gauge("users", "Users in the view.", func(s roster.Stats) int { return s.Users }),
 		gauge("rooms", "Rooms with somebody in them.", func(s roster.Stats) int { return s.Rooms }),
-		gauge("complete", "Whether every gateway has been heard since the start (1) or not yet (0).", func(s roster.Stats) int {
+		gauge("complete", "Whether the view may be followed: every gateway has been heard since the start, and not half of them have just fallen silent.", func(s roster.Stats) int {
 			if s.Complete {
 				return 1
 			}

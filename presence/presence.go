@@ -51,7 +51,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	health := &service.Health{}
 	health.Required("nats", service.Unless(conn.Up, "not connected to NATS"))
-	health.Required("view", service.Unless(func() bool { return replica.stats().Complete }, "not every gateway has been heard yet"))
+	health.Required("view", service.Unless(func() bool { return replica.stats().Complete }, "not every gateway has been heard yet, or half of them have just fallen silent"))
 	metrics := service.NewRegistry()
 	metrics.MustRegister(conn.Collectors()...)
 	metrics.MustRegister(replica.collectors()...)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,7 +46,8 @@ type replica struct {
 
 	// Filled by whoever has a question about the roster, not buffered: who asks waits until it is taken.
 	queries  chan query
-	complete chan struct{} // closed when the view is complete
+	complete chan struct{} // closed when the view is complete for the first time
+	once     sync.Once     // of that
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when run has returned
 
@@ -195,10 +197,11 @@ func (r *replica) hear(m *nats.Msg) {
 			r.roster.Beat(now, gateway, &b)
 		}
 	case r.snapshots:
-		if bus.NoResponders(m) {
-			return // the gateway is not there, or its subscription has not come round yet
-		}
 		gateway, number, known := r.answerOf(m.Subject)
+		if bus.NoResponders(m) {
+			r.roster.Absent(now, gateway, number)
+			return
+		}
 		var s wire.GatewaySnapshot
 		if err = decode(m, known, &s); err == nil {
 			r.snapshot(now, gateway, number, &s)
@@ -257,13 +260,16 @@ func (r *replica) advance() (next time.Time) {
 	}
 	asks, deltas := r.roster.Advance(now)
 	for _, ask := range asks {
-		r.failed(r.conn.Publish(wire.GatewaySubject(ask.Gateway), r.replyOf(ask), nil))
+		data, err := wire.Encode(&wire.GatewayRequest{Probe: ask.Probe})
+		if err == nil {
+			err = r.conn.Publish(wire.GatewaySubject(ask.Gateway), r.replyOf(ask), data)
+		}
+		r.failed(err)
 	}
 	r.publish(deltas)
-	if r.roster.Complete() && !r.stats().Complete {
-		r.log.Info("the view is complete", "gateways", r.roster.Stats().Gateways, "sessions", r.roster.Stats().Sessions)
-		close(r.complete)
-		r.nextBeat = now
+	if whole := r.roster.Complete(); whole != r.stats().Complete {
+		r.completed(whole)
+		r.nextBeat = now // who follows shall know
 	}
 	if !now.Before(r.nextBeat) {
 		r.beat(now, false)
@@ -276,7 +282,7 @@ func (r *replica) advance() (next time.Time) {
 	}
 	for _, news := range r.roster.News() {
 		level := slog.LevelInfo
-		if news.What == "silent" {
+		if news.What == "silent" || news.What == "gone" {
 			level = slog.LevelWarn
 		}
 		r.log.Log(context.Background(), level, "gateway "+news.What, "gateway", news.Gateway, "sessions", news.Sessions)
@@ -292,6 +298,18 @@ func (r *replica) advance() (next time.Time) {
 		next = due
 	}
 	return next
+}
+
+// completed tells that the view has become complete, or that the replica has come to doubt it.
+func (r *replica) completed(whole bool) {
+	stats := r.roster.Stats()
+	if !whole {
+		r.log.Warn("half of all gateways seem to have died at once; rather waiting whether this replica is cut off",
+			"gateways", stats.Gateways, "sessions", stats.Sessions)
+		return
+	}
+	r.log.Info("the view is complete", "gateways", stats.Gateways, "sessions", stats.Sessions)
+	r.once.Do(func() { close(r.complete) })
 }
 
 func (r *replica) beat(now time.Time, stopping bool) {

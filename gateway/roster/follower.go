@@ -223,7 +223,7 @@ func (f *follower) need(why string) {
 
 // settle draws the consequences of what was heard, and of the time.
 func (f *follower) settle(now time.Time) effects {
-	if !f.heard(f.view, now) || f.needed && !f.replicas[f.view].complete {
+	if !f.whole(f.view, now) {
 		if view := f.best(now); view != "" {
 			f.begin(now, view)
 		}

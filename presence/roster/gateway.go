@@ -15,6 +15,7 @@ type gateway struct {
 	sessions    map[string]*session
 	digest      wire.Digest // of sessions
 	heard       time.Time   // its latest sign of life
+	suspicion               // since then
 	replaced    string      // the incarnation believed before
 
 	noticed  time.Time // the latest sign of life of any incarnation
@@ -93,7 +94,8 @@ func (r *Roster) believe(now time.Time, g *gateway, incarnation string, seq uint
 		g.replaced = g.incarnation
 		r.news = append(r.news, News{g.name, "heard", len(logins)})
 	}
-	g.incarnation, g.seq, g.heard = incarnation, seq, now
+	g.incarnation, g.seq = incarnation, seq
+	g.alive(now)
 	g.wanted, g.since, g.stranger = false, r.asks+1, ""
 
 	holds := make(map[string]struct{}, len(logins))

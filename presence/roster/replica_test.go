@@ -19,7 +19,8 @@ type replica struct {
 	t       testing.TB
 	stalled bool // nothing comes through, though the link is up
 	now     time.Time
-	asks    []roster.Ask // not taken yet
+	asks    []roster.Ask // for snapshots, not taken yet
+	probes  []roster.Ask // likewise
 	follow  map[wire.Ref]wire.Login
 	seen    []wire.Delta
 	at      uint64
@@ -38,7 +39,13 @@ func (r *replica) advance() {
 		r.Echo(r.now)
 	}
 	asks, deltas := r.Advance(r.now)
-	r.asks = append(r.asks, asks...)
+	for _, ask := range asks {
+		if ask.Probe {
+			r.probes = append(r.probes, ask)
+		} else {
+			r.asks = append(r.asks, ask)
+		}
+	}
 	r.apply(deltas)
 	if next := r.Next(); !next.After(r.now) {
 		r.t.Fatalf("due again at %v, having advanced at %v", next, r.now)

@@ -16,7 +16,9 @@
 //
 // # What is dropped
 //
-// An incarnation that says it stops, or that is not heard for a [Lease], loses all of its sessions at once. Time in which
+// An incarnation that says it stops, or that is not heard for a [Lease], loses all of its sessions at once. So does one
+// that is silent for a moment, is asked whether it is there, and NATS says twice that there is nobody to ask. But a
+// replica that would lose half of all gateways at once waits: it is rather itself who is cut off (see detect.go). Time in which
 // nothing could be heard does not count: while this replica's link is away nobody's lease runs out, and once it is back,
 // or after a pause of the process, everybody has a whole lease again. A link that stalls looks like one that is there: so
 // leases run only while what this replica publishes itself comes back to it.
@@ -55,7 +57,9 @@ type Roster struct {
 
 	up       bool      // there is a link to NATS
 	since    time.Time // since when everything could be heard; restarted by a pause only until complete
+	linked   time.Time // since when there is a link
 	echoed   time.Time // when something of ours came back
+	doubted  time.Time // since when it rather doubts itself; zero if it does not
 	called   time.Time // the latest call
 	ticked   time.Time
 	complete bool
@@ -67,14 +71,16 @@ type Roster struct {
 // News is what an operator wants to know of a gateway.
 type News struct {
 	Gateway  string
-	What     string // "heard", "stopped" or "silent"
+	What     string // "heard", "stopped", "gone" (nobody is there to ask) or "silent"
 	Sessions int    // that came or went with it
 }
 
-// Ask is a request for a gateway's snapshot. Its number must come back with each chunk of the answer.
+// Ask is a request to a gateway: for its snapshot, or for any sign of life. Its number must come back with each chunk of
+// the answer, and with NATS' notice that nobody was there to ask ([Roster.Absent]).
 type Ask struct {
 	Gateway string
 	Number  uint64
+	Probe   bool
 }
 
 // Stats are numbers for an operator.
@@ -83,7 +89,8 @@ type Stats struct {
 
 	Version  uint64
 	Complete bool
-	Asked    uint64 // requests for snapshots so far
+	Asked    uint64 // requests so far, for snapshots and for signs of life
+	Doubts   bool   // see [Roster.Doubts]
 	// Contested counts how often an incarnation that had been replaced took its gateway back, so far. One process cannot
 	// do that: two share a name.
 	Contested uint64
@@ -100,7 +107,7 @@ func (r *Roster) Link(now time.Time, up bool) {
 	r.observe(now)
 	r.up = up
 	if up {
-		r.since, r.echoed = now, now
+		r.since, r.linked, r.echoed = now, now, now
 		r.renew(now)
 		r.Lost(now)
 	}
@@ -130,7 +137,7 @@ func (r *Roster) Announced(now time.Time, name string, a *wire.Announcement) {
 	if !r.believes(now, g, a.Incarnation) || a.Seq <= g.seq {
 		return
 	}
-	g.heard = now
+	g.alive(now)
 	if a.Seq != g.seq+1 {
 		r.want(g)
 		return
@@ -158,7 +165,7 @@ func (r *Roster) Beat(now time.Time, name string, b *wire.Beat) {
 	if !r.believes(now, g, b.Incarnation) || b.Seq < g.seq {
 		return
 	}
-	g.heard = now
+	g.alive(now)
 	if b.Seq != g.seq || b.Count != len(g.sessions) || b.Digest != g.digest {
 		r.want(g)
 	}
@@ -194,16 +201,18 @@ func (r *Roster) Snapshot(now time.Time, name string, number uint64, chunk *wire
 // everything handed in, and at [Roster.Next].
 func (r *Roster) Advance(now time.Time) ([]Ask, []wire.Delta) {
 	r.observe(now)
+	var probes []Ask
 	if !now.Before(r.ticked.Add(tickEvery)) {
 		r.ticked = now
+		if r.hears(now) {
+			r.expire(now)
+			probes = r.probes(now)
+		}
 		if r.up {
-			if now.Sub(r.echoed) <= deaf {
-				r.expire(now)
-			}
 			r.complete = r.complete || r.settled(now)
 		}
 	}
-	return r.requests(now), r.view.due(now)
+	return append(r.requests(now), probes...), r.view.due(now)
 }
 
 // Next is when Advance must be called at the latest.
@@ -216,15 +225,15 @@ func (r *Roster) Next() time.Time {
 }
 
 // Complete reports that the view can be followed: on a link that has been up long enough to hear from every gateway that
-// lives, each has been heard whole, or a [Lease] has passed. Once complete, a view stays so: what it misses later are
-// changes, which its followers miss with it.
-func (r *Roster) Complete() bool { return r.complete }
+// lives, each has been heard whole, or a [Lease] has passed. Once complete, a view stays so but for times of doubt
+// ([Roster.Doubts]): what it misses later are changes, which its followers miss with it.
+func (r *Roster) Complete() bool { return r.complete && !r.Doubts() }
 
 // ViewBeat gives a beat of the view, and the deltas that have to be published before it.
 func (r *Roster) ViewBeat(now time.Time) ([]wire.Delta, wire.ViewBeat) {
 	deltas := r.view.flush(now)
 	return deltas, wire.ViewBeat{
-		View: r.view.name, Version: r.view.version, Complete: r.complete, Count: r.view.count, Digest: r.view.digest,
+		View: r.view.name, Version: r.view.version, Complete: r.Complete(), Count: r.view.count, Digest: r.view.digest,
 	}
 }
 
@@ -253,7 +262,7 @@ func (r *Roster) News() []News {
 func (r *Roster) Stats() Stats {
 	return Stats{
 		Gateways: len(r.gateways), Sessions: r.view.count, Users: len(r.view.users), Rooms: len(r.view.rooms),
-		Version: r.view.version, Complete: r.complete, Asked: r.asks, Contested: r.contested,
+		Version: r.view.version, Complete: r.Complete(), Asked: r.asks, Doubts: r.Doubts(), Contested: r.contested,
 	}
 }
 
@@ -270,18 +279,8 @@ func (r *Roster) observe(now time.Time) {
 
 func (r *Roster) renew(now time.Time) {
 	for _, g := range r.gateways {
-		g.heard, g.noticed = now, now
-	}
-}
-
-func (r *Roster) expire(now time.Time) {
-	for _, g := range r.gateways {
-		if now.Sub(g.heard) > Lease {
-			r.drop(now, g, "silent")
-		}
-		if g.incarnation == "" && now.Sub(g.noticed) > Lease {
-			r.forget(g)
-		}
+		g.alive(now)
+		g.noticed = now
 	}
 }
 

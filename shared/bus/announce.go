@@ -20,6 +20,8 @@ const (
 	snapshotEvery = 100 * time.Millisecond
 	// maxAsking is how many requests for a snapshot may wait.
 	maxAsking = 256
+	// probedBeat is how soon a gateway beats that is asked whether it is there.
+	probedBeat = 10 * time.Millisecond
 )
 
 // Announcer is a gateway's side of presence: it tells the replicas who is here, by announcements, beats and snapshots.
@@ -138,14 +140,32 @@ func (a *Announcer) run() {
 		case <-a.returned:
 			a.nextBeat = time.Time{} // what was said meanwhile is lost, and this beat shows it
 		case request := <-a.requests:
-			// Whoever asks again before it is served shall not have every chunk twice.
-			if request.Reply != "" && len(a.asking) < maxAsking && !slices.Contains(a.asking, request.Reply) {
-				a.asking = append(a.asking, request.Reply)
-				a.answers.Touch(time.Now())
-			}
+			a.take(request)
 		case <-timer.C:
 		}
 		timer.Reset(time.Until(a.advance(time.Now())))
+	}
+}
+
+// take takes a replica's request.
+func (a *Announcer) take(request *nats.Msg) {
+	var asked wire.GatewayRequest
+	if err := wire.Decode(request.Data, &asked); err != nil {
+		a.failed(fmt.Errorf("read a request of presence: %w", err))
+		return
+	}
+	now := time.Now()
+	if asked.Probe {
+		// Soon, not at once for each: several replicas may ask.
+		if soon := now.Add(probedBeat); soon.Before(a.nextBeat) {
+			a.nextBeat = soon
+		}
+		return
+	}
+	// Whoever asks again before it is served shall not have every chunk twice.
+	if request.Reply != "" && len(a.asking) < maxAsking && !slices.Contains(a.asking, request.Reply) {
+		a.asking = append(a.asking, request.Reply)
+		a.answers.Touch(now)
 	}
 }
 

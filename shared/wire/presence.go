@@ -85,6 +85,12 @@ type Beat struct {
 	Stopping    bool   `json:"stopping,omitzero"` // the last beat: this incarnation has ended, its sessions are gone
 }
 
+// GatewayRequest is what a replica asks of a gateway: its snapshot, or with Probe a beat at once. Both mean: are you there?
+type GatewayRequest struct {
+	Header
+	Probe bool `json:"probe,omitzero"`
+}
+
 // GatewaySnapshot is one chunk of all that a gateway holds as of Seq. The chunks of one snapshot share ID; Chunk counts
 // from 0 to Chunks-1.
 type GatewaySnapshot struct {
@@ -160,6 +166,8 @@ func (m *Announcement) check() error {
 		checkNames("session", m.Left...),
 	)
 }
+
+func (m *GatewayRequest) check() error { return nil }
 
 func (m *Beat) check() error { return checkNames("incarnation", m.Incarnation) }
 
