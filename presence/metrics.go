@@ -28,7 +28,7 @@ func (r *replica) collectors() []prometheus.Collector {
 			return 0
 		}),
 		counter("deltas_total", "Changes of the view that were published.", func() uint64 { return r.stats().Version }),
-		counter("snapshots_asked_total", "Snapshots that gateways were asked for.", func() uint64 { return r.stats().Asked }),
+		counter("requests_total", "Requests to gateways: for snapshots, and whether they are there.", func() uint64 { return r.stats().Asked }),
 		counter("contested_total", "Times that two gateways of one name took it from each other.",
 			func() uint64 { return r.stats().Contested }),
 		counter("not_understood_total", "Messages that were not understood.", r.malformed.Load),

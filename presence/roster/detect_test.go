@@ -59,8 +59,10 @@ func TestGatewayThatNobodyAnswersForIsGone(t *testing.T) {
 func TestGatewayThatIsSlowIsNotGone(t *testing.T) {
 	// Nobody says that it is absent: it may hang, for a lease.
 	r, s := linked(t, "alice")
+	before := len(r.probes)
 	r.sleep(roster.Lease - 100*time.Millisecond)
-	if n := len(r.probes); n < 10 || n > 13 {
+	// Each 300 ms after the first 400, in steps of 50 ms.
+	if n := len(r.probes) - before; n < 10 || n > 13 {
 		t.Errorf("%d probes in 4 s", n)
 	}
 	wantUsers(t, r, "alice")

@@ -150,9 +150,11 @@ func (a *Announcer) run() {
 // take takes a replica's request.
 func (a *Announcer) take(request *nats.Msg) {
 	var asked wire.GatewayRequest
-	if err := wire.Decode(request.Data, &asked); err != nil {
-		a.failed(fmt.Errorf("read a request of presence: %w", err))
-		return
+	if len(request.Data) > 0 { // replicas of the first version said nothing, and meant a snapshot
+		if err := wire.Decode(request.Data, &asked); err != nil {
+			a.failed(fmt.Errorf("read a request of presence: %w", err))
+			return
+		}
 	}
 	now := time.Now()
 	if asked.Probe {

@@ -266,3 +266,31 @@ func TestAnnouncerRefusesBadNames(t *testing.T) {
 		}
 	}
 }
+
+func TestAnnouncerBeatsAtOnceWhenAskedWhetherItIsThere(t *testing.T) {
+	server := testServer(t, embednats.Options{})
+	audience := newAudience(t, Options{InProcess: server})
+	testAnnouncer(t, testConn(t, Options{InProcess: server}))
+	start := time.Now()
+	for range 4 {
+		audience.beat(t)
+	}
+	unasked := time.Since(start) // three intervals at least
+	probe, err := wire.Encode(&wire.GatewayRequest{Probe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start = time.Now()
+	for range 6 {
+		if err := audience.conn.Publish(wire.GatewaySubject("gw"), "", probe); err != nil {
+			t.Fatal(err)
+		}
+		audience.beat(t)
+	}
+	if asked := time.Since(start); asked > unasked {
+		t.Errorf("six beats that were asked for took %v, four others %v", asked, unasked)
+	}
+	if seq, logins := audience.ask(t); seq != 0 || len(logins) != 0 {
+		t.Errorf("afterwards the snapshot has seq %d and %d logins", seq, len(logins))
+	}
+}

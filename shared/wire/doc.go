@@ -35,7 +35,7 @@
 //	outcome.<gateway>.<incarnation>.gathered  gateway → gateway          [Gathered]: many that were delivered
 //	presence.announce.<gateway>           gateway → replicas             [Announcement]: who came, who left
 //	presence.beat.<gateway>               gateway → replicas             [Beat]: seq, count, digest
-//	presence.gateway.<gateway>            replica → gateway              request: answered by [GatewaySnapshot] chunks
+//	presence.gateway.<gateway>            replica → gateway              [GatewayRequest]: answered by [GatewaySnapshot]s or a [Beat]
 //	presence.view.<view>                  replica → following gateways   [Delta] of that replica's view
 //	presence.replica.<view>               replica → gateways             [ViewBeat]: version, complete, count, digest
 //	presence.snapshot.<view>              gateway → replica              request: answered by [ViewSnapshot] chunks
