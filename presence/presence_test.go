@@ -212,7 +212,7 @@ func TestOps(t *testing.T) {
 	_, metrics := get(t, r, "/metrics")
 	for _, want := range []string{
 		"beckon_presence_gateways 1\n", "beckon_presence_sessions 2\n", "beckon_presence_users 2\n",
-		"beckon_presence_rooms 1\n", "beckon_presence_complete 1\n", "beckon_presence_snapshots_asked_total 1\n",
+		"beckon_presence_rooms 1\n", "beckon_presence_complete 1\n", "beckon_presence_requests_total 1\n",
 		"beckon_presence_contested_total 0\n", "beckon_presence_dropped_total 0\n", "beckon_nats_up 1\n",
 	} {
 		if !strings.Contains(metrics, want) {
