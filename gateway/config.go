@@ -34,11 +34,14 @@ type Config struct {
 
 	Page bool `help:"Serve the page at /, where people meet and call each other." default:"true" negatable:""`
 
-	MaxSessions   int           `help:"Sessions this gateway takes." default:"50000"`
-	MaxHandshakes int           `help:"Connections that one address may have before they are sessions." default:"1000"`
-	RateFrames    int           `help:"Frames that one session may send a second; twice as many in a burst." default:"1000"`
-	RateBytes     int           `help:"Bytes that one session may send a second; twice as many in a burst." default:"4194304"`
-	Drain         time.Duration `help:"Time over which to spread closing the sockets when told to stop, at most 7s." default:"5s"`
+	MaxSessions    int `help:"Sessions this gateway takes." default:"50000"`
+	MaxHandshakes  int `help:"Connections that one address may have before they are sessions." default:"1000"`
+	RateFrames     int `help:"Frames that one session may send a second; twice as many in a burst." default:"1000"`
+	RateBytes      int `help:"Bytes that one session may send a second; twice as many in a burst." default:"4194304"`
+	RoomListLimit  int `help:"Users of whom a room sends its list. With more it sends their number, and clients page." default:"5000"`
+	UserlistBudget int `help:"Bytes of whole user lists to send a second, in all; the first list of each session does not count." default:"16777216"`
+
+	Drain time.Duration `help:"Time over which to spread closing the sockets when told to stop, at most 7s." default:"5s"`
 
 	// OnReady is told where the gateway listens, once it does.
 	OnReady func(Addresses) `kong:"-"`
@@ -97,6 +100,8 @@ func (c *Config) Validate() error {
 		{"--max-handshakes", c.MaxHandshakes, 1},
 		{"--rate-frames", c.RateFrames, 1},
 		{"--rate-bytes", c.RateBytes, wire.MaxFrame}, // or the longest frame could never pass
+		{"--room-list-limit", c.RoomListLimit, 0},
+		{"--userlist-budget", c.UserlistBudget, 1 << 10},
 	} {
 		if bound.value < bound.least || bound.value > mostOfAnything {
 			return fmt.Errorf("%s: %d is not between %d and %d", bound.flag, bound.value, bound.least, mostOfAnything)

@@ -65,7 +65,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	teardown.Add("announcer", time.Second, announcer.Close)
-	lists, err := roster.New(roster.Options{Gateway: name, Conn: conn, Log: log})
+	lists, err := roster.New(roster.Options{
+		Gateway: name, Conn: conn, Log: log,
+		Limits: roster.Limits{ListUsers: cfg.RoomListLimit, WholeBytes: cfg.UserlistBudget},
+	})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	beckon/shared v0.0.0
+	github.com/google/btree v1.1.3
 	github.com/gorilla/websocket v1.5.3
 	github.com/nats-io/nats.go v1.55.0
 	github.com/olahol/melody v1.4.0

@@ -18,9 +18,9 @@ func (v *reader) Userlist(u *Update) bool {
 // crowd fills the lobby with remote users, and lets n of this gateway's in.
 func crowd(b *testing.B, users, viewers int) *Roster {
 	r := offline(b)
-	var changes []change
+	var changes []Change
 	for i := range users {
-		changes = append(changes, change{Entry: entry("there", fmt.Sprint("t", i), fmt.Sprint("user-", i), int64(i))})
+		changes = append(changes, Change{Entry: entry("there", fmt.Sprint("t", i), fmt.Sprint("user-", i), int64(i))})
 	}
 	r.apply(changes)
 	for i := range viewers {
@@ -32,19 +32,17 @@ func crowd(b *testing.B, users, viewers int) *Roster {
 
 // settle flushes every room that waits, whenever it is due.
 func settle(r *Roster) (told int) {
-	var scratch []push
+	var pushes []Push
 	for {
-		at, ok := r.rooms.next()
+		at, ok := r.lists.Next()
 		if !ok {
 			return told
 		}
-		var rm *room
-		rm, scratch = r.rooms.flush(at, scratch[:0])
-		for _, p := range scratch {
-			p.viewer.Userlist(p.update)
+		pushes, _ = r.lists.Flush(at, pushes[:0])
+		for _, p := range pushes {
+			p.Send()
 		}
-		r.rooms.pushed(at, rm, nil)
-		told += len(scratch)
+		told += len(pushes)
 	}
 }
 
@@ -67,14 +65,14 @@ func BenchmarkFlush10k(b *testing.B) {
 	}{{"end", 20_000}, {"middle", 5_000}} {
 		b.Run(at.name, func(b *testing.B) {
 			r := crowd(b, 10_000, 1)
-			one := change{Entry: entry("there", "x", "somebody", at.since)}
+			one := Change{Entry: entry("there", "x", "somebody", at.since)}
 			b.ReportAllocs()
 			for b.Loop() {
-				one.left = false
-				r.apply([]change{one})
+				one.Left = false
+				r.apply([]Change{one})
 				settle(r)
-				one.left = true
-				r.apply([]change{one})
+				one.Left = true
+				r.apply([]Change{one})
 				settle(r)
 			}
 		})
@@ -84,12 +82,12 @@ func BenchmarkFlush10k(b *testing.B) {
 // A delta to 1,000 viewers is encoded once.
 func BenchmarkFanOut1k(b *testing.B) {
 	r := crowd(b, 1000, 1000)
-	one := change{Entry: entry("there", "x", "somebody", 5000)}
+	one := Change{Entry: entry("there", "x", "somebody", 5000)}
 	b.ReportAllocs()
 	pushes := 0
 	for b.Loop() {
-		r.apply([]change{one})
-		one.left = !one.left
+		r.apply([]Change{one})
+		one.Left = !one.Left
 		pushes += settle(r)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(pushes), "ns/viewer")

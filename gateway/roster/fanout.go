@@ -10,7 +10,7 @@ import (
 func (r *Roster) fanOut(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var pushes []push
+	var pushes []Push
 	for {
 		select {
 		case <-ctx.Done():
@@ -18,14 +18,11 @@ func (r *Roster) fanOut(ctx context.Context) {
 		case <-r.touched:
 		case <-timer.C:
 		}
-		for {
-			var more bool
-			if pushes, more = r.flush(pushes); !more {
-				break
-			}
+		for more := true; more; {
+			pushes, more = r.flush(pushes)
 		}
 		r.mu.Lock()
-		at, ok := r.rooms.next()
+		at, ok := r.lists.Next()
 		r.mu.Unlock()
 		if ok {
 			timer.Reset(time.Until(at))
@@ -33,24 +30,23 @@ func (r *Roster) fanOut(ctx context.Context) {
 	}
 }
 
-// flush sends one room's updates, if any are due. It lends pushes from call to call.
-func (r *Roster) flush(pushes []push) (_ []push, more bool) {
+// flush sends what is due, or a part of it. It lends pushes from call to call.
+func (r *Roster) flush(pushes []Push) (_ []Push, more bool) {
 	r.mu.Lock()
-	rm, pushes := r.rooms.flush(time.Now(), pushes[:0])
+	pushes, more = r.lists.Flush(time.Now(), pushes[:0])
 	r.mu.Unlock()
-	if rm == nil {
-		return pushes, false
-	}
-	var missed []*viewer
+	var missed []Push
 	for _, p := range pushes {
-		if !p.viewer.Userlist(p.update) {
-			missed = append(missed, p.viewer)
+		if !p.Send() {
+			missed = append(missed, p)
 		}
 	}
 	clear(pushes)
-	r.missed.Add(uint64(len(missed)))
-	r.mu.Lock()
-	r.rooms.pushed(time.Now(), rm, missed)
-	r.mu.Unlock()
-	return pushes, true
+	if len(missed) > 0 {
+		r.missed.Add(uint64(len(missed)))
+		r.mu.Lock()
+		r.lists.Missed(time.Now(), missed)
+		r.mu.Unlock()
+	}
+	return pushes, more
 }

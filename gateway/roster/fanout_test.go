@@ -37,6 +37,17 @@ func join(t *testing.T, r *Roster, session, user string, since int64) *client {
 	return c
 }
 
+// joinBoth lets alice and bob in at one moment.
+func joinBoth(t *testing.T, r *Roster) (alice, bob *client) {
+	t.Helper()
+	alice, bob = &client{errorf: t.Errorf}, &client{errorf: t.Errorf}
+	r.change(func(now time.Time) {
+		r.lists.Join(now, login("s1", "alice", "lobby", 100), alice, false)
+		r.lists.Join(now, login("s2", "bob", "lobby", 200), bob, false)
+	})
+	return alice, bob
+}
+
 // expect waits until nothing more happens at this time, and checks what a client was told since the last call.
 func expect(t *testing.T, c *client, want ...*Update) {
 	t.Helper()
@@ -47,9 +58,9 @@ func expect(t *testing.T, c *client, want ...*Update) {
 	}
 	for i, u := range got {
 		w := want[i]
-		same := u.Room == "lobby" && u.Full == w.Full && u.From == w.From && u.Version == w.Version &&
+		same := u.Room == "lobby" && u.Kind == w.Kind && u.From == w.From && u.Version == w.Version &&
 			slices.Equal(u.Users, w.Users) && slices.Equal(u.Left, w.Left) && slices.Equal(u.Joined, w.Joined) &&
-			slices.Equal(u.At, w.At)
+			slices.Equal(u.At, w.At) && u.Count == w.Count
 		if !same {
 			t.Fatalf("told %s, want %s", show(u), show(w))
 		}
@@ -57,7 +68,7 @@ func expect(t *testing.T, c *client, want ...*Update) {
 }
 
 func whole(version uint64, users ...string) *Update {
-	return &Update{Full: true, Version: version, Users: users}
+	return &Update{Kind: Whole, Version: version, Users: users}
 }
 
 func TestOneListThenDeltas(t *testing.T) {
@@ -68,26 +79,25 @@ func TestOneListThenDeltas(t *testing.T) {
 		time.Sleep(interval)
 		bob := join(t, r, "s2", "bob", 200)
 		expect(t, bob, whole(2, "alice", "bob"))
-		expect(t, alice, &Update{From: 1, Version: 2, Joined: []string{"bob"}})
+		expect(t, alice, &Update{Kind: Delta, From: 1, Version: 2, Joined: []string{"bob"}})
 
 		time.Sleep(interval)
 		r.Leave("s1")
 		expect(t, alice)
-		expect(t, bob, &Update{From: 2, Version: 3, Left: []string{"alice"}})
+		expect(t, bob, &Update{Kind: Delta, From: 2, Version: 3, Left: []string{"alice"}})
 	})
 }
 
 func TestUserStandsInTheListOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *Roster) {
-		alice := join(t, r, "s1", "alice", 100)
-		bob := join(t, r, "s2", "bob", 150)
+		alice, bob := joinBoth(t, r)
 		expect(t, alice, whole(1, "alice", "bob"))
 		expect(t, bob, whole(1, "alice", "bob"))
 
 		// A second session here, a third on another gateway.
 		time.Sleep(interval)
 		again := join(t, r, "s3", "alice", 300)
-		r.apply([]change{{Entry: entry("there", "t1", "alice", 400)}})
+		r.apply([]Change{{Entry: entry("there", "t1", "alice", 400)}})
 		expect(t, again, whole(1, "alice", "bob"))
 		if got := r.Gateways("alice"); !slices.Equal(got, []string{"here", "there"}) {
 			t.Errorf("alice is held by %v", got)
@@ -103,8 +113,8 @@ func TestUserStandsInTheListOnce(t *testing.T) {
 		}
 
 		time.Sleep(interval)
-		r.apply([]change{{Entry: entry("there", "t1", "alice", 400), left: true}})
-		expect(t, bob, &Update{From: 1, Version: 2, Left: []string{"alice"}})
+		r.apply([]Change{{Entry: entry("there", "t1", "alice", 400), Left: true}})
+		expect(t, bob, &Update{Kind: Delta, From: 1, Version: 2, Left: []string{"alice"}})
 		if r.Shows("alice") || r.Gateways("alice") != nil {
 			t.Error("alice is shown")
 		}
@@ -116,12 +126,12 @@ func TestJoinedInBetweenSaysWhere(t *testing.T) {
 		carol := join(t, r, "s1", "carol", 300)
 		expect(t, carol, whole(1, "carol"))
 		time.Sleep(interval)
-		r.apply([]change{
+		r.apply([]Change{
 			{Entry: entry("there", "t1", "bob", 200)},
 			{Entry: entry("there", "t2", "abe", 200)},
 			{Entry: entry("there", "t3", "dave", 400)},
 		})
-		expect(t, carol, &Update{From: 1, Version: 2, Joined: []string{"abe", "bob", "dave"}, At: []int{0, 1, 3}})
+		expect(t, carol, &Update{Kind: Delta, From: 1, Version: 2, Joined: []string{"abe", "bob", "dave"}, At: []int{0, 1, 3}})
 		if got := carol.list(); !slices.Equal(got, []string{"abe", "bob", "carol", "dave"}) {
 			t.Errorf("carol shows %v", got)
 		}
@@ -143,15 +153,14 @@ func TestBurstIsOneUpdateAnInterval(t *testing.T) {
 		time.Sleep(interval - 2*time.Millisecond)
 		expect(t, alice)
 		time.Sleep(time.Millisecond)
-		expect(t, alice, &Update{From: 1, Version: 2, Joined: []string{"bob"}})
+		expect(t, alice, &Update{Kind: Delta, From: 1, Version: 2, Joined: []string{"bob"}})
 		expect(t, bob, whole(2, "alice", "bob"))
 	})
 }
 
 func TestNetChange(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *Roster) {
-		alice := join(t, r, "s1", "alice", 100)
-		_ = join(t, r, "s2", "bob", 200)
+		alice, _ := joinBoth(t, r)
 		expect(t, alice, whole(1, "alice", "bob"))
 
 		// Left and came back to the same place: nothing. To another: he moves.
@@ -162,7 +171,7 @@ func TestNetChange(t *testing.T) {
 		r.Leave("s3")
 		_ = join(t, r, "s4", "bob", 50)
 		time.Sleep(interval)
-		expect(t, alice, &Update{From: 1, Version: 2, Left: []string{"bob"}, Joined: []string{"bob"}, At: []int{0}})
+		expect(t, alice, &Update{Kind: Delta, From: 1, Version: 2, Left: []string{"bob"}, Joined: []string{"bob"}, At: []int{0}})
 	})
 }
 
@@ -201,14 +210,14 @@ func TestFullListsForThoseWhoWantThem(t *testing.T) {
 // A viewer that misses a delta gets the whole list when it has room again, and no delta before.
 func TestNoDeltaIsLostSilently(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *Roster) {
-		alice, bob := join(t, r, "s1", "alice", 100), join(t, r, "s2", "bob", 200)
+		alice, bob := joinBoth(t, r)
 		expect(t, alice, whole(1, "alice", "bob"))
 		expect(t, bob, whole(1, "alice", "bob"))
 
 		alice.setStalled(true)
 		time.Sleep(interval)
-		r.apply([]change{{Entry: entry("there", "t1", "carol", 300)}})
-		expect(t, bob, &Update{From: 1, Version: 2, Joined: []string{"carol"}})
+		r.apply([]Change{{Entry: entry("there", "t1", "carol", 300)}})
+		expect(t, bob, &Update{Kind: Delta, From: 1, Version: 2, Joined: []string{"carol"}})
 		time.Sleep(4 * interval)
 		expect(t, alice)
 		expect(t, bob)
@@ -221,7 +230,7 @@ func TestNoDeltaIsLostSilently(t *testing.T) {
 		expect(t, alice, whole(2, "alice", "bob", "carol"))
 		time.Sleep(interval)
 		r.Leave("s2")
-		expect(t, alice, &Update{From: 2, Version: 3, Left: []string{"bob"}})
+		expect(t, alice, &Update{Kind: Delta, From: 2, Version: 3, Left: []string{"bob"}})
 	})
 }
 
@@ -240,7 +249,7 @@ func TestRoomsAreApart(t *testing.T) {
 		r.Leave("s2")
 		time.Sleep(interval)
 		synctest.Wait()
-		if len(r.rooms.byName) != 0 || len(r.rooms.due) != 0 || r.index.len() != 0 || len(r.own) != 0 {
+		if len(r.lists.rooms) != 0 || len(r.lists.due) != 0 || r.lists.index.len() != 0 || len(r.lists.own) != 0 {
 			t.Error("something remains of empty rooms")
 		}
 	})
@@ -263,13 +272,13 @@ func TestOwnTruth(t *testing.T) {
 		alice := join(t, r, "s1", "alice", 100)
 		expect(t, alice, whole(1, "alice"))
 		time.Sleep(interval)
-		r.apply([]change{
+		r.apply([]Change{
 			{Entry: entry("here", "s1", "alice", 100)},
 			{Entry: entry("here", "s9", "ghost", 100)},
-			{Entry: entry("here", "s1", "alice", 100), left: true},
+			{Entry: entry("here", "s1", "alice", 100), Left: true},
 		})
 		expect(t, alice)
-		if r.Shows("ghost") || r.remote.Load() != 0 {
+		if r.Shows("ghost") || r.lists.remote != 0 {
 			t.Error("a session of ours that we do not hold is shown")
 		}
 	})
@@ -292,8 +301,11 @@ func TestNewRefusesBadNames(t *testing.T) {
 }
 
 func show(u *Update) string {
-	if u.Full {
+	switch u.Kind {
+	case Whole:
 		return fmt.Sprintf("%s %d: %q", u.Room, u.Version, u.Users)
+	case Count:
+		return fmt.Sprintf("%s %d: %d users", u.Room, u.Version, u.Count)
 	}
 	return fmt.Sprintf("%s %d to %d: left %q, joined %q at %v", u.Room, u.From, u.Version, u.Left, u.Joined, u.At)
 }

@@ -13,7 +13,7 @@ import (
 
 // follow keeps the follower informed and does what it says.
 func (r *Roster) follow(ctx context.Context, views *bus.Views) {
-	f := newFollower(r.gateway)
+	f := NewFollower(r.gateway)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -27,54 +27,54 @@ func (r *Roster) follow(ctx context.Context, views *bus.Views) {
 		}
 		now := time.Now()
 		if up, news := views.Link(); news {
-			r.perform(f, views, f.link(now, false))
+			r.perform(f, views, f.Link(now, false))
 			if up {
-				r.perform(f, views, f.link(now, true))
+				r.perform(f, views, f.Link(now, true))
 			}
 		}
 		if views.Lost() > 0 {
-			r.perform(f, views, f.lost(now))
+			r.perform(f, views, f.Lost(now))
 		}
 		if msg != nil {
 			r.perform(f, views, hear(f, views, now, msg))
 		}
-		r.perform(f, views, f.tick(now))
+		r.perform(f, views, f.Tick(now))
 		r.report(f, now)
-		if at, ok := f.deadline(now); ok {
+		if at, ok := f.Deadline(now); ok {
 			timer.Reset(time.Until(at))
 		}
 	}
 }
 
 // hear gives a message to the follower.
-func hear(f *follower, views *bus.Views, now time.Time, msg *nats.Msg) effects {
+func hear(f *Follower, views *bus.Views, now time.Time, msg *nats.Msg) Effects {
 	switch m := views.Read(msg).(type) {
 	case *wire.ViewBeat:
-		return f.beat(now, m)
+		return f.Beat(now, m)
 	case *wire.Delta:
-		return f.delta(now, m)
+		return f.Delta(now, m)
 	case *wire.ViewSnapshot:
-		return f.chunk(now, m)
+		return f.Chunk(now, m)
 	case bus.Absent:
-		return f.absent(now)
+		return f.Absent(now)
 	default: // not understood: if it was a delta, the follower will find a gap
-		return effects{}
+		return Effects{}
 	}
 }
 
-func (r *Roster) perform(f *follower, views *bus.Views, e effects) {
-	r.apply(e.changes)
-	if e.resync != "" {
-		r.log.Info("a snapshot of the view is needed", "view", f.view, "why", e.resync)
+func (r *Roster) perform(f *Follower, views *bus.Views, e Effects) {
+	r.apply(e.Changes)
+	if e.Resync != "" {
+		r.log.Info("a snapshot of the view is needed", "view", f.view, "why", e.Resync)
 		r.resyncs.Add(1)
 	}
-	if e.follow != "" {
-		r.log.Info("following a view", "view", e.follow)
-		if err := views.Follow(e.follow); err != nil {
-			r.log.Error("cannot follow a view", "view", e.follow, "err", err)
+	if e.Follow != "" {
+		r.log.Info("following a view", "view", e.Follow)
+		if err := views.Follow(e.Follow); err != nil {
+			r.log.Error("cannot follow a view", "view", e.Follow, "err", err)
 		}
 	}
-	if e.ask {
+	if e.Ask {
 		// Away is no news: asking again comes with the next link.
 		if err := views.Ask(f.view); err != nil && !errors.Is(err, bus.ErrAway) {
 			r.log.Error("cannot ask for a snapshot", "view", f.view, "err", err)
@@ -82,34 +82,22 @@ func (r *Roster) perform(f *follower, views *bus.Views, e effects) {
 	}
 }
 
-// apply lays what other gateways' sessions did into the lists, under one lock: a switch to another view is one change.
-func (r *Roster) apply(changes []change) {
-	if len(changes) == 0 {
-		return
+// apply lays changes into the lists, under one lock: a switch to another view is one change.
+func (r *Roster) apply(changes []Change) {
+	if len(changes) > 0 {
+		r.change(func(now time.Time) { r.lists.Apply(now, changes) })
 	}
-	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range changes {
-		switch {
-		case c.Gateway == r.gateway:
-			// Own truth is known.
-		case c.left:
-			r.rooms.leave(now, c.Room, c.User)
-			r.index.remove(c.User, c.Gateway)
-			r.remote.Add(-1)
-		default:
-			r.rooms.enter(now, c.Room, c.User, c.Since)
-			r.index.add(c.User, c.Gateway)
-			r.remote.Add(1)
-		}
-	}
-	nudge(r.touched)
 }
 
 // report publishes how the roster stands with presence.
-func (r *Roster) report(f *follower, now time.Time) {
-	before, status := r.Status(), Status{View: f.view, Live: f.live(now), Ever: f.ever}
+func (r *Roster) report(f *Follower, now time.Time) {
+	r.mu.Lock()
+	if degraded := f.Degraded(now); degraded != r.lists.standing.Degraded {
+		r.lists.Degraded(now, degraded)
+		nudge(r.touched)
+	}
+	r.mu.Unlock()
+	before, status := r.Status(), Status{View: f.view, Live: f.Live(now), Ever: f.ever}
 	if status == before {
 		return
 	}

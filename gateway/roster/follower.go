@@ -22,16 +22,19 @@ const (
 	// heldMost bounds the deltas that are kept while a snapshot is on its way. There are at most 40 small ones a
 	// second; large ones have 96 KiB each. When there are more all are dropped, which leads to another snapshot.
 	heldMost = 256
+	// degradedAfter is for how long the followed view may not be there until clients are told: longer than moving to another
+	// takes, and than a replica needs that starts again.
+	degradedAfter = time.Second
 	// forgetAfter bounds the replicas that are remembered: each start of one is a new view.
 	forgetAfter = 10 * time.Second
 )
 
-// follower decides which replica's view is followed, and keeps a copy of it. It is pure: the caller tells it what was
-// heard and what time it is, does what the effects say, and calls tick when deadline is over.
+// Follower decides which replica's view is followed, and keeps a copy of it. It is pure: the caller tells it what was
+// heard and what time it is, does what the [Effects] say, and calls Tick when Deadline is over.
 //
 // It begins to follow only a view that is complete, adopts snapshots of complete views only, and between views keeps
 // what it has: a view that goes away is no logout.
-type follower struct {
+type Follower struct {
 	gateway  string
 	up       bool // there is a link to NATS
 	replicas map[string]*replica
@@ -39,8 +42,9 @@ type follower struct {
 	view    string // the one followed; "" before the first
 	version uint64 // of the table, in view; 0 when the table is still another view's
 	table   table
-	adopted bool // a snapshot of view was adopted, on this link
-	ever    bool // a snapshot of any view was
+	adopted bool      // a snapshot of view was adopted, on this link
+	ever    bool      // a snapshot of any view was
+	dark    time.Time // since when the view is not live; zero while it is
 
 	// While the table is not view as of version:
 	needed   bool
@@ -53,7 +57,7 @@ type follower struct {
 	patience time.Duration
 
 	resyncs uint64
-	out     effects
+	out     Effects
 }
 
 // replica is one that was heard lately.
@@ -64,21 +68,22 @@ type replica struct {
 	stopping bool
 }
 
-// effects are what the caller has to do, in this order.
-type effects struct {
-	changes []change // sessions that came or left, in order
-	resync  string   // why a snapshot is needed, if that is news
-	follow  string   // hear the deltas of this view instead of those of the one before
-	ask     bool     // ask the followed view for a snapshot
+// Effects are what the caller has to do, in this order.
+type Effects struct {
+	Changes []Change // sessions that came or left, in order
+	Resync  string   // why a snapshot is needed, if that is news
+	Follow  string   // hear the deltas of this view instead of those of the one before
+	Ask     bool     // ask the followed view for a snapshot
 }
 
-func newFollower(gateway string) *follower {
-	return &follower{gateway: gateway, replicas: make(map[string]*replica), table: newTable(), patience: askEvery}
+// NewFollower makes the follower of a gateway, which knows nothing and has no link yet.
+func NewFollower(gateway string) *Follower {
+	return &Follower{gateway: gateway, replicas: make(map[string]*replica), table: newTable(), patience: askEvery}
 }
 
-// link tells that the link to NATS has gone, or that there is a new one. What was said meanwhile was not heard, so
+// Link tells that the link to NATS has gone, or that there is a new one. What was said meanwhile was not heard, so
 // silence counts from now on.
-func (f *follower) link(now time.Time, up bool) effects {
+func (f *Follower) Link(now time.Time, up bool) Effects {
 	f.up = up
 	f.adopted = false
 	if r := f.replicas[f.view]; up && r != nil {
@@ -89,16 +94,16 @@ func (f *follower) link(now time.Time, up bool) effects {
 	return f.settle(now)
 }
 
-// lost tells that messages were dropped on the way from NATS to here.
-func (f *follower) lost(now time.Time) effects {
+// Lost tells that messages were dropped on the way from NATS to here.
+func (f *Follower) Lost(now time.Time) Effects {
 	if f.view != "" {
 		f.need("messages were dropped here")
 	}
 	return f.settle(now)
 }
 
-// beat takes a replica's beat.
-func (f *follower) beat(now time.Time, m *wire.ViewBeat) effects {
+// Beat takes a replica's beat.
+func (f *Follower) Beat(now time.Time, m *wire.ViewBeat) Effects {
 	r := f.replicas[m.View]
 	if r == nil {
 		f.forget(now)
@@ -115,7 +120,7 @@ func (f *follower) beat(now time.Time, m *wire.ViewBeat) effects {
 }
 
 // compare holds the table against a beat of its view. A beat may overtake deltas by a little, but not by a whole beat.
-func (f *follower) compare(now time.Time, m *wire.ViewBeat, versionBefore uint64) {
+func (f *Follower) compare(now time.Time, m *wire.ViewBeat, versionBefore uint64) {
 	switch {
 	case f.version < versionBefore:
 		f.need("deltas have not come")
@@ -129,24 +134,24 @@ func (f *follower) compare(now time.Time, m *wire.ViewBeat, versionBefore uint64
 	}
 }
 
-// delta takes a delta of any view.
-func (f *follower) delta(now time.Time, m *wire.Delta) effects {
+// Delta takes a delta of any view.
+func (f *Follower) Delta(now time.Time, m *wire.Delta) Effects {
 	r := f.replicas[m.View]
 	if r == nil || m.View != f.view {
-		return effects{} // of the view that was followed before
+		return Effects{} // of the view that was followed before
 	}
 	r.heard = now
 	f.advance(m)
 	return f.settle(now)
 }
 
-func (f *follower) advance(m *wire.Delta) {
+func (f *Follower) advance(m *wire.Delta) {
 	switch {
 	case m.Version <= f.version:
 		// It is in the table already.
 	case !f.needed && m.Version == f.version+1:
 		f.version = m.Version
-		f.out.changes = append(f.out.changes, f.table.apply(m)...)
+		f.out.Changes = append(f.out.Changes, f.table.apply(m)...)
 	default:
 		f.need("a gap between deltas")
 		if len(f.held) == heldMost {
@@ -156,11 +161,11 @@ func (f *follower) advance(m *wire.Delta) {
 	}
 }
 
-// chunk takes a part of a snapshot of any view.
-func (f *follower) chunk(now time.Time, m *wire.ViewSnapshot) effects {
+// Chunk takes a part of a snapshot of any view.
+func (f *Follower) Chunk(now time.Time, m *wire.ViewSnapshot) Effects {
 	r := f.replicas[m.View]
 	if r == nil || m.View != f.view || !f.needed {
-		return effects{}
+		return Effects{}
 	}
 	r.heard = now
 	f.askAt = now.Add(askEvery)
@@ -172,8 +177,8 @@ func (f *follower) chunk(now time.Time, m *wire.ViewSnapshot) effects {
 	return f.settle(now)
 }
 
-func (f *follower) adopt(version uint64, entries []wire.Entry) {
-	f.out.changes = append(f.out.changes, f.table.replace(entries)...)
+func (f *Follower) adopt(version uint64, entries []wire.Entry) {
+	f.out.Changes = append(f.out.Changes, f.table.replace(entries)...)
 	f.version = version
 	f.needed, f.adopted, f.ever = false, true, true
 	held := f.held
@@ -183,46 +188,59 @@ func (f *follower) adopt(version uint64, entries []wire.Entry) {
 	}
 }
 
-// absent tells that NATS found nobody who would answer the request for a snapshot.
-func (f *follower) absent(now time.Time) effects {
+// Absent tells that NATS found nobody who would answer the request for a snapshot.
+func (f *Follower) Absent(now time.Time) Effects {
 	if soon := now.Add(askAbsent); f.needed && soon.Before(f.askAt) {
 		f.askAt = soon
 	}
 	return f.settle(now)
 }
 
-// tick tells that the time of deadline has come.
-func (f *follower) tick(now time.Time) effects { return f.settle(now) }
+// Tick tells that the time of deadline has come.
+func (f *Follower) Tick(now time.Time) Effects { return f.settle(now) }
 
-// deadline is when tick is to be called if nothing is heard before; false for never.
-func (f *follower) deadline(now time.Time) (time.Time, bool) {
-	if !f.heard(f.view, now) {
-		return time.Time{}, false
+// Deadline is when Tick is to be called if nothing is heard before; false for never.
+func (f *Follower) Deadline(now time.Time) (at time.Time, ok bool) {
+	if f.heard(f.view, now) {
+		r := f.replicas[f.view]
+		at, ok = r.heard.Add(quietAfter), true
+		if f.needed && r.complete && f.askAt.Before(at) {
+			at = f.askAt
+		}
 	}
-	r := f.replicas[f.view]
-	at := r.heard.Add(quietAfter)
-	if f.needed && r.complete && f.askAt.Before(at) {
-		at = f.askAt
+	if told := f.dark.Add(degradedAfter); !f.dark.IsZero() && now.Before(told) && (!ok || told.Before(at)) {
+		at, ok = told, true
 	}
-	return at, true
+	return at, ok
 }
 
-// live reports that the table follows its view now.
-func (f *follower) live(now time.Time) bool { return f.adopted && f.heard(f.view, now) }
+// View is the one that is followed; "" before the first.
+func (f *Follower) View() string { return f.view }
+
+// Sum is the number of sessions on all gateways, and their digest, as far as is known here.
+func (f *Follower) Sum() (count int, digest wire.Digest) { return f.table.count, f.table.digest }
+
+// Live reports that the table follows its view now.
+func (f *Follower) Live(now time.Time) bool { return f.adopted && f.heard(f.view, now) }
+
+// Degraded reports that no view has been live for so long that clients should know.
+func (f *Follower) Degraded(now time.Time) bool {
+	return !f.dark.IsZero() && now.Sub(f.dark) >= degradedAfter
+}
 
 // need sees to it that a snapshot is asked for.
-func (f *follower) need(why string) {
+func (f *Follower) need(why string) {
 	if f.needed {
 		return
 	}
 	f.needed = true
 	f.assembly = wire.Assembly[wire.Entry]{}
 	f.resyncs++
-	f.out.resync = why
+	f.out.Resync = why
 }
 
 // settle draws the consequences of what was heard, and of the time.
-func (f *follower) settle(now time.Time) effects {
+func (f *Follower) settle(now time.Time) Effects {
 	if !f.whole(f.view, now) {
 		if view := f.best(now); view != "" {
 			f.begin(now, view)
@@ -230,35 +248,41 @@ func (f *follower) settle(now time.Time) effects {
 	}
 	if f.needed && f.whole(f.view, now) && !now.Before(f.askAt) {
 		f.askAt = now.Add(askEvery)
-		f.out.ask = true
+		f.out.Ask = true
+	}
+	switch {
+	case f.Live(now):
+		f.dark = time.Time{}
+	case f.dark.IsZero():
+		f.dark = now
 	}
 	out := f.out
-	f.out = effects{}
+	f.out = Effects{}
 	return out
 }
 
 // begin follows another view. The table stays as it is until that view's snapshot is here.
-func (f *follower) begin(now time.Time, view string) {
+func (f *Follower) begin(now time.Time, view string) {
 	f.view, f.version, f.adopted = view, 0, false
 	f.needed, f.askAt, f.held, f.assembly = true, now, nil, wire.Assembly[wire.Entry]{}
 	f.doubtAt, f.patience = time.Time{}, askEvery
-	f.out.follow = view
+	f.out.Follow = view
 }
 
 // heard reports that a replica is there: it may be followed on.
-func (f *follower) heard(view string, now time.Time) bool {
+func (f *Follower) heard(view string, now time.Time) bool {
 	r := f.replicas[view]
 	return f.up && r != nil && !r.stopping && now.Sub(r.heard) < quietAfter
 }
 
 // whole reports that a replica is there and complete: its snapshots may be adopted.
-func (f *follower) whole(view string, now time.Time) bool {
+func (f *Follower) whole(view string, now time.Time) bool {
 	return f.heard(view, now) && f.replicas[view].complete
 }
 
 // best is the view to follow: among those that are whole the first in an order that is each gateway's own, so that
 // gateways spread over replicas (rendezvous hashing). It is "" if there is none.
-func (f *follower) best(now time.Time) string {
+func (f *Follower) best(now time.Time) string {
 	var best string
 	var most [sha256.Size]byte
 	for view := range f.replicas {
@@ -273,7 +297,7 @@ func (f *follower) best(now time.Time) string {
 }
 
 // forget drops replicas that have long been silent.
-func (f *follower) forget(now time.Time) {
+func (f *Follower) forget(now time.Time) {
 	for view, r := range f.replicas {
 		if view != f.view && now.Sub(r.heard) > forgetAfter {
 			delete(f.replicas, view)

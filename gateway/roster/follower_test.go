@@ -18,59 +18,57 @@ var (
 func TestFollowsSnapshotThenDeltas(t *testing.T) {
 	a := newView("a", ann, bob, cat)
 	s := following(t, a)
-	s.do(s.delta(s.now, a.joined(entry("west", "s4", "dan", 4))), "")
-	s.do(s.delta(s.now, a.left("east", "s1")), "")
+	s.do(s.f.Delta(s.now, a.joined(entry("west", "s4", "dan", 4))), "")
+	s.do(s.f.Delta(s.now, a.left("east", "s1")), "")
 	s.is(a, true)
-	s.do(s.delta(s.now, a.gone("east")), "")
+	s.do(s.f.Delta(s.now, a.gone("east")), "")
 	s.is(a, true)
 	// A gateway that started again, with a session of the same name, in one delta.
-	s.do(s.delta(s.now, a.delta(wire.Delta{Gone: []string{"west"}, Joined: []wire.Entry{cat, entry("west", "s4", "dan", 5)}})), "")
+	s.do(s.f.Delta(s.now, a.delta(wire.Delta{Gone: []string{"west"}, Joined: []wire.Entry{cat, entry("west", "s4", "dan", 5)}})), "")
 	s.is(a, true)
-	s.do(s.beat(s.now, a.beat()), "")
+	s.do(s.f.Beat(s.now, a.beat()), "")
 }
 
 func TestIgnoresIncompleteViews(t *testing.T) {
 	s := newScript(t)
 	b := newView("b", ann)
 	b.complete = false
-	s.do(s.beat(s.now, b.beat()), "")
-	if _, ok := s.deadline(s.now); ok {
-		t.Error("it waits for something")
-	}
+	s.do(s.f.Beat(s.now, b.beat()), "")
+	s.darkens()
 	b.complete = true
-	s.do(s.beat(s.now, b.beat()), "follow b, ask")
+	s.do(s.f.Beat(s.now, b.beat()), "follow b, ask")
 	// Turned incomplete before the answer was here: that is not to be trusted.
 	b.complete = false
-	s.do(s.beat(s.now, b.beat()), "")
+	s.do(s.f.Beat(s.now, b.beat()), "")
 	s.answer(b, "")
 	s.is(newView("none"), false)
 	s.now = s.now.Add(askEvery)
 	b.complete = true
-	s.do(s.beat(s.now, b.beat()), "ask")
+	s.do(s.f.Beat(s.now, b.beat()), "ask")
 	s.answer(b, "")
 	s.is(b, true)
 	// One that is followed may be incomplete for a while.
 	b.complete = false
-	s.do(s.beat(s.now, b.beat()), "")
-	s.do(s.delta(s.now, b.joined(cat)), "")
+	s.do(s.f.Beat(s.now, b.beat()), "")
+	s.do(s.f.Delta(s.now, b.joined(cat)), "")
 	s.is(b, true)
 	// But there is no snapshot from it.
 	s.now = s.now.Add(askEvery)
-	s.do(s.lost(s.now), "need")
+	s.do(s.f.Lost(s.now), "need")
 	a := newView("a", ann, cat)
-	s.do(s.beat(s.now, a.beat()), "follow a, ask")
+	s.do(s.f.Beat(s.now, a.beat()), "follow a, ask")
 }
 
 func TestHoldsDeltasUntilTheSnapshot(t *testing.T) {
 	a := newView("a", ann)
 	s := newScript(t)
-	s.do(s.beat(s.now, a.beat()), "follow a, ask")
-	s.do(s.delta(s.now, a.joined(bob)), "")
+	s.do(s.f.Beat(s.now, a.beat()), "follow a, ask")
+	s.do(s.f.Delta(s.now, a.joined(bob)), "")
 	chunks := a.snapshot()
-	s.do(s.delta(s.now, a.joined(cat)), "")
-	s.do(s.delta(s.now, a.left("east", "s1")), "")
+	s.do(s.f.Delta(s.now, a.joined(cat)), "")
+	s.do(s.f.Delta(s.now, a.left("east", "s1")), "")
 	for _, chunk := range chunks {
-		s.do(s.chunk(s.now, chunk), "")
+		s.do(s.f.Chunk(s.now, chunk), "")
 	}
 	s.is(a, true)
 }
@@ -79,16 +77,16 @@ func TestGapLeadsToSnapshot(t *testing.T) {
 	a := newView("a", ann)
 	s := following(t, a)
 	s.now = s.now.Add(askEvery)
-	s.do(s.beat(s.now, a.beat()), "")
+	s.do(s.f.Beat(s.now, a.beat()), "")
 	a.joined(bob) // is lost
-	s.do(s.delta(s.now, a.joined(cat)), "need, ask")
-	s.do(s.delta(s.now, a.left("east", "s1")), "")
+	s.do(s.f.Delta(s.now, a.joined(cat)), "need, ask")
+	s.do(s.f.Delta(s.now, a.left("east", "s1")), "")
 	s.answer(a, "")
 	s.is(a, true)
 	// A repeated delta changes nothing.
 	again := a.joined(ann)
-	s.do(s.delta(s.now, again), "")
-	s.do(s.delta(s.now, again), "")
+	s.do(s.f.Delta(s.now, again), "")
+	s.do(s.f.Delta(s.now, again), "")
 	s.is(a, true)
 }
 
@@ -97,8 +95,8 @@ func TestLastDeltaLostShowsInBeats(t *testing.T) {
 	s := following(t, a)
 	s.now = s.now.Add(askEvery)
 	a.joined(bob)
-	s.do(s.beat(s.now, a.beat()), "") // it may still be on its way
-	s.do(s.beat(s.now, a.beat()), "need, ask")
+	s.do(s.f.Beat(s.now, a.beat()), "") // it may still be on its way
+	s.do(s.f.Beat(s.now, a.beat()), "need, ask")
 	s.answer(a, "")
 	s.is(a, true)
 }
@@ -113,10 +111,10 @@ func TestOtherDigestLeadsToSnapshot(t *testing.T) {
 			s := following(t, a)
 			s.now = s.now.Add(askEvery)
 			spoil(a)
-			s.do(s.beat(s.now, a.beat()), "need, ask")
+			s.do(s.f.Beat(s.now, a.beat()), "need, ask")
 			s.answer(a, "")
 			s.is(a, true)
-			s.do(s.beat(s.now, a.beat()), "")
+			s.do(s.f.Beat(s.now, a.beat()), "")
 		})
 	}
 }
@@ -131,13 +129,13 @@ func TestDoubtGrowsSeldom(t *testing.T) {
 		s.now = s.now.Add(250 * time.Millisecond)
 		beat := a.beat()
 		beat.Digest++
-		if e := s.beat(s.now, beat); e.ask {
+		if e := s.f.Beat(s.now, beat); e.Ask {
 			asked++
 			s.answer(a, "")
 		}
 		// Meanwhile it is followed as ever.
-		s.do(s.delta(s.now, a.joined(bob)), "")
-		s.do(s.delta(s.now, a.left("east", "s2")), "")
+		s.do(s.f.Delta(s.now, a.joined(bob)), "")
+		s.do(s.f.Delta(s.now, a.left("east", "s2")), "")
 		s.is(a, true)
 	}
 	if asked < 5 || asked > 15 {
@@ -148,14 +146,14 @@ func TestDoubtGrowsSeldom(t *testing.T) {
 func TestAsksAgainWhenNothingComes(t *testing.T) {
 	a := newView("a", ann, bob, cat)
 	s := newScript(t)
-	s.do(s.beat(s.now, a.beat()), "follow a, ask")
+	s.do(s.f.Beat(s.now, a.beat()), "follow a, ask")
 	s.passes(askEvery)
-	s.do(s.tick(s.now), "ask")
+	s.do(s.f.Tick(s.now), "ask")
 	// Half an answer gives it time.
 	s.now = s.now.Add(400 * time.Millisecond)
-	s.do(s.chunk(s.now, a.snapshot()[0]), "")
+	s.do(s.f.Chunk(s.now, a.snapshot()[0]), "")
 	s.passes(askEvery)
-	s.do(s.tick(s.now), "ask")
+	s.do(s.f.Tick(s.now), "ask")
 	s.answer(a, "")
 	s.is(a, true)
 }
@@ -163,12 +161,12 @@ func TestAsksAgainWhenNothingComes(t *testing.T) {
 func TestAsksSoonWhenNobodyIsThere(t *testing.T) {
 	a := newView("a", ann)
 	s := newScript(t)
-	s.do(s.beat(s.now, a.beat()), "follow a, ask")
-	s.do(s.absent(s.now), "")
+	s.do(s.f.Beat(s.now, a.beat()), "follow a, ask")
+	s.do(s.f.Absent(s.now), "")
 	s.passes(askAbsent)
-	s.do(s.tick(s.now), "ask")
+	s.do(s.f.Tick(s.now), "ask")
 	s.answer(a, "")
-	s.do(s.absent(s.now), "") // to the request before
+	s.do(s.f.Absent(s.now), "") // to the request before
 	s.is(a, true)
 }
 
@@ -177,17 +175,17 @@ func TestStaleSnapshotIsNotAdopted(t *testing.T) {
 	a := newView("a", ann)
 	s := following(t, a)
 	stale := a.snapshot()
-	s.do(s.delta(s.now, a.joined(bob)), "")
+	s.do(s.f.Delta(s.now, a.joined(bob)), "")
 	s.now = s.now.Add(askEvery)
-	s.do(s.lost(s.now), "need, ask")
+	s.do(s.f.Lost(s.now), "need, ask")
 	for _, chunk := range stale {
-		s.do(s.chunk(s.now, chunk), "")
+		s.do(s.f.Chunk(s.now, chunk), "")
 	}
 	s.is(a, true)
 	s.passes(askEvery)
-	s.do(s.tick(s.now), "ask")
+	s.do(s.f.Tick(s.now), "ask")
 	s.answer(a, "")
-	if s.needed {
+	if s.f.needed {
 		t.Error("the snapshot was not adopted")
 	}
 }
@@ -196,28 +194,28 @@ func TestMovesWhenTheViewIsQuiet(t *testing.T) {
 	a, b := newView("a", ann, bob), newView("b", ann, bob, cat)
 	s := following(t, a)
 	s.now = s.now.Add(quietAfter / 2)
-	s.do(s.beat(s.now, b.beat()), "")
+	s.do(s.f.Beat(s.now, b.beat()), "")
 	s.passes(quietAfter / 2)
-	s.do(s.tick(s.now), "follow b, ask")
-	s.do(s.delta(s.now, a.left("east", "s1")), "") // no longer followed
+	s.do(s.f.Tick(s.now), "follow b, ask")
+	s.do(s.f.Delta(s.now, a.left("east", "s1")), "") // no longer followed
 	s.answer(b, "")
 	s.is(b, true)
-	s.do(s.beat(s.now, a.beat()), "")
+	s.do(s.f.Beat(s.now, a.beat()), "")
 }
 
 func TestMovesWhenTheViewStops(t *testing.T) {
 	a, b := newView("a", ann, bob), newView("b", ann, bob)
 	s := following(t, a)
-	s.do(s.beat(s.now, b.beat()), "")
-	s.do(s.beat(s.now, a.stopping()), "follow b, ask")
-	e := s.chunk(s.now, b.snapshot()[0])
-	if len(e.changes) != 0 {
-		t.Errorf("the same view from another replica is %d changes", len(e.changes))
+	s.do(s.f.Beat(s.now, b.beat()), "")
+	s.do(s.f.Beat(s.now, a.stopping()), "follow b, ask")
+	e := s.f.Chunk(s.now, b.snapshot()[0])
+	if len(e.Changes) != 0 {
+		t.Errorf("the same view from another replica is %d changes", len(e.Changes))
 	}
 	s.is(b, true)
 	// The stopped one does not come back, whatever arrives late.
-	s.do(s.beat(s.now, a.beat()), "")
-	s.do(s.beat(s.now, b.stopping()), "")
+	s.do(s.f.Beat(s.now, a.beat()), "")
+	s.do(s.f.Beat(s.now, b.stopping()), "")
 	s.is(b, false)
 }
 
@@ -225,19 +223,20 @@ func TestKeepsTheListWhenNobodyIsThere(t *testing.T) {
 	a := newView("a", ann, bob)
 	s := following(t, a)
 	s.passes(quietAfter)
-	s.do(s.tick(s.now), "")
+	s.do(s.f.Tick(s.now), "")
 	s.is(a, false)
-	if _, ok := s.deadline(s.now); ok {
-		t.Error("it waits for something")
-	}
+	s.darkens()
 	// The same view goes on: nothing was missed.
 	s.now = s.now.Add(time.Hour)
-	s.do(s.beat(s.now, a.beat()), "")
+	s.do(s.f.Beat(s.now, a.beat()), "")
 	s.is(a, true)
+	if s.f.Degraded(s.now) {
+		t.Error("it stays degraded")
+	}
 	// Another start of presence: the difference.
-	s.do(s.beat(s.now, a.stopping()), "")
+	s.do(s.f.Beat(s.now, a.stopping()), "")
 	b := newView("b", bob, cat)
-	s.do(s.beat(s.now, b.beat()), "follow b, ask")
+	s.do(s.f.Beat(s.now, b.beat()), "follow b, ask")
 	s.is(a, false)
 	s.answer(b, "")
 	s.is(b, true)
@@ -247,34 +246,32 @@ func TestKeepsTheListWhenNobodyIsThere(t *testing.T) {
 func TestLinkAway(t *testing.T) {
 	a, b := newView("a", ann), newView("b")
 	s := following(t, a)
-	s.do(s.beat(s.now, b.beat()), "")
+	s.do(s.f.Beat(s.now, b.beat()), "")
 	s.now = s.now.Add(time.Second)
-	s.do(s.link(s.now, false), "")
+	s.do(s.f.Link(s.now, false), "")
 	s.is(a, false)
-	if _, ok := s.deadline(s.now); ok {
-		t.Error("it waits for something")
-	}
+	s.darkens()
 	s.now = s.now.Add(time.Minute)
-	s.do(s.tick(s.now), "")
-	s.do(s.link(s.now, true), "need, ask")
+	s.do(s.f.Tick(s.now), "")
+	s.do(s.f.Link(s.now, true), "need, ask")
 	s.is(a, false)
 	a.joined(bob)
 	a.left("east", "s1")
 	s.passes(askEvery)
-	s.do(s.tick(s.now), "ask")
+	s.do(s.f.Tick(s.now), "ask")
 	s.answer(a, "")
 	s.is(a, true)
 
 	// If it does not come back, another is followed when it has been silent for as long as ever.
-	s.do(s.link(s.now, false), "")
+	s.do(s.f.Link(s.now, false), "")
 	s.now = s.now.Add(time.Minute)
-	s.do(s.link(s.now, true), "need, ask")
-	s.do(s.beat(s.now, b.beat()), "")
+	s.do(s.f.Link(s.now, true), "need, ask")
+	s.do(s.f.Beat(s.now, b.beat()), "")
 	s.passes(askEvery)
-	s.do(s.tick(s.now), "ask")
-	s.do(s.beat(s.now, b.beat()), "")
+	s.do(s.f.Tick(s.now), "ask")
+	s.do(s.f.Beat(s.now, b.beat()), "")
 	s.passes(quietAfter - askEvery)
-	s.do(s.tick(s.now), "follow b, ask")
+	s.do(s.f.Tick(s.now), "follow b, ask")
 	s.answer(b, "")
 	s.is(b, true)
 }
@@ -282,19 +279,19 @@ func TestLinkAway(t *testing.T) {
 func TestHoldsNoMoreThanItMay(t *testing.T) {
 	a := newView("a", ann)
 	s := newScript(t)
-	s.do(s.beat(s.now, a.beat()), "follow a, ask")
+	s.do(s.f.Beat(s.now, a.beat()), "follow a, ask")
 	chunks := a.snapshot()
 	for i := range 3 * heldMost / 2 {
-		s.do(s.delta(s.now, a.joined(entry("west", fmt.Sprint("t", i), "dan", 7))), "")
-		if len(s.held) > heldMost {
-			t.Fatalf("%d deltas are held", len(s.held))
+		s.do(s.f.Delta(s.now, a.joined(entry("west", fmt.Sprint("t", i), "dan", 7))), "")
+		if len(s.f.held) > heldMost {
+			t.Fatalf("%d deltas are held", len(s.f.held))
 		}
 	}
 	for _, chunk := range chunks {
-		s.do(s.chunk(s.now, chunk), "need")
+		s.do(s.f.Chunk(s.now, chunk), "need")
 	}
 	s.passes(askEvery)
-	s.do(s.tick(s.now), "ask")
+	s.do(s.f.Tick(s.now), "ask")
 	s.answer(a, "")
 	s.is(a, true)
 }
@@ -304,7 +301,7 @@ func TestGatewaysSpread(t *testing.T) {
 	views := []string{wire.NewID(), wire.NewID(), wire.NewID()}
 	followers := make(map[string]int)
 	for i := range 300 {
-		f := newFollower(fmt.Sprint("gw-", i))
+		f := NewFollower(fmt.Sprint("gw-", i))
 		now := time.Unix(1000, 0)
 		f.up = true
 		for _, name := range views {
@@ -326,10 +323,10 @@ func TestForgetsSilentReplicas(t *testing.T) {
 		s.now = s.now.Add(time.Second)
 		b := newView(fmt.Sprint("b", i))
 		b.complete = false
-		s.do(s.beat(s.now, a.beat()), "")
-		s.do(s.beat(s.now, b.beat()), "")
+		s.do(s.f.Beat(s.now, a.beat()), "")
+		s.do(s.f.Beat(s.now, b.beat()), "")
 	}
-	if n := len(s.replicas); n > 12 {
+	if n := len(s.f.replicas); n > 12 {
 		t.Errorf("%d replicas are remembered", n)
 	}
 	s.is(a, true)
@@ -340,14 +337,14 @@ func TestWhoComesIsToldFirst(t *testing.T) {
 	moved := entry("west", "s9", "ann", 9)
 	a, b := newView("a", ann, bob), newView("b", bob, moved)
 	s := following(t, a)
-	s.do(s.beat(s.now, b.beat()), "")
-	s.do(s.beat(s.now, a.stopping()), "follow b, ask")
-	e := s.chunk(s.now, b.snapshot()[0])
-	if want := []change{{Entry: moved}, {ann, true}}; !slices.Equal(e.changes, want) {
-		t.Errorf("changes %v, want %v", e.changes, want)
+	s.do(s.f.Beat(s.now, b.beat()), "")
+	s.do(s.f.Beat(s.now, a.stopping()), "follow b, ask")
+	e := s.f.Chunk(s.now, b.snapshot()[0])
+	if want := []Change{{Entry: moved}, {ann, true}}; !slices.Equal(e.Changes, want) {
+		t.Errorf("changes %v, want %v", e.Changes, want)
 	}
-	e = s.delta(s.now, b.delta(wire.Delta{Gone: []string{"west"}, Joined: []wire.Entry{ann}}))
-	if want := []change{{Entry: ann}, {moved, true}}; !slices.Equal(e.changes, want) {
-		t.Errorf("changes %v, want %v", e.changes, want)
+	e = s.f.Delta(s.now, b.delta(wire.Delta{Gone: []string{"west"}, Joined: []wire.Entry{ann}}))
+	if want := []Change{{Entry: ann}, {moved, true}}; !slices.Equal(e.Changes, want) {
+		t.Errorf("changes %v, want %v", e.Changes, want)
 	}
 }

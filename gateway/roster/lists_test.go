@@ -99,7 +99,7 @@ func (w *witness) Userlist(u *Update) bool {
 		return false
 	}
 	w.placed = w.truth.inRoom(w.room)
-	if !u.Full {
+	if u.Kind == Delta {
 		w.checkNet(before, u)
 	}
 	if got, want := w.list(), w.truth.list(w.room); !slices.Equal(got, want) {
@@ -199,13 +199,13 @@ func (w *world) step(t *rapid.T) {
 }
 
 // remote draws a batch of what other gateways' sessions do: who comes, then who leaves.
-func (w *world) remote(t *rapid.T, user, room *rapid.Generator[string], since *rapid.Generator[int64]) []change {
-	var changes []change
+func (w *world) remote(t *rapid.T, user, room *rapid.Generator[string], since *rapid.Generator[int64]) []Change {
+	var changes []Change
 	for i := range rapid.IntRange(0, 3).Draw(t, "come") {
 		gateway := rapid.SampledFrom([]string{"east", "west"}).Draw(t, "gateway")
 		l := login(fmt.Sprintf("t%d-%d", w.n, i), user.Draw(t, "user"), room.Draw(t, "room"), since.Draw(t, "since"))
 		w.truth.enter(gateway, l)
-		changes = append(changes, change{Entry: wire.Entry{Gateway: gateway, Login: l}})
+		changes = append(changes, Change{Entry: wire.Entry{Gateway: gateway, Login: l}})
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "leave") {
 		refs := slices.DeleteFunc(w.truth.refs(), func(ref wire.Ref) bool { return ref.Gateway == "here" })
@@ -214,7 +214,7 @@ func (w *world) remote(t *rapid.T, user, room *rapid.Generator[string], since *r
 		}
 		ref := rapid.SampledFrom(refs).Draw(t, "ref")
 		l := w.truth.leave(ref.Gateway, ref.Session)
-		changes = append(changes, change{Entry: wire.Entry{Gateway: ref.Gateway, Login: l}, left: true})
+		changes = append(changes, Change{Entry: wire.Entry{Gateway: ref.Gateway, Login: l}, Left: true})
 	}
 	return changes
 }
@@ -242,13 +242,13 @@ func (w *world) check(t *rapid.T) {
 		if ref.Gateway == "here" {
 			w.r.Leave(ref.Session)
 		} else {
-			w.r.apply([]change{{Entry: wire.Entry{Gateway: ref.Gateway, Login: l}, left: true}})
+			w.r.apply([]Change{{Entry: wire.Entry{Gateway: ref.Gateway, Login: l}, Left: true}})
 		}
 		synctest.Wait()
 	}
 	time.Sleep(interval)
 	synctest.Wait()
-	if len(w.r.rooms.byName) != 0 || len(w.r.rooms.due) != 0 || w.r.index.len() != 0 || w.r.remote.Load() != 0 {
+	if len(w.r.lists.rooms) != 0 || len(w.r.lists.due) != 0 || w.r.lists.index.len() != 0 || w.r.lists.remote != 0 {
 		t.Error("something remains of empty rooms")
 	}
 }

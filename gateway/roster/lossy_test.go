@@ -13,7 +13,7 @@ import (
 // network carries what two replicas say to a follower, and loses, repeats and delays it.
 type network struct {
 	*rapid.T
-	f     *follower
+	f     *Follower
 	now   time.Time
 	up    bool
 	here  map[wire.Ref]wire.Login // what the follower's changes add up to
@@ -28,7 +28,7 @@ type network struct {
 func TestFollowerConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := &network{
-			T: t, f: newFollower("here"), now: time.Unix(1000, 0), here: make(map[wire.Ref]wire.Login),
+			T: t, f: NewFollower("here"), now: time.Unix(1000, 0), here: make(map[wire.Ref]wire.Login),
 			views: map[string]*view{"a": newView("a", ann), "b": newView("b", bob)}, quiet: make(map[string]bool),
 		}
 		n.link(true)
@@ -46,8 +46,8 @@ func TestFollowerConverges(t *testing.T) {
 			n.deliver(len(n.queue))
 		}
 		n.deliver(len(n.queue))
-		if n.quiet[n.f.view] || !n.f.live(n.now) {
-			t.Fatalf("%s is followed, live is %v", n.f.view, n.f.live(n.now))
+		if n.quiet[n.f.view] || !n.f.Live(n.now) {
+			t.Fatalf("%s is followed, live is %v", n.f.view, n.f.Live(n.now))
 		}
 		same(t, n.f, n.here, n.views[n.f.view])
 	})
@@ -77,7 +77,7 @@ func (n *network) step() {
 		n.pass(time.Duration(rapid.IntRange(1, 800).Draw(n.T, "ms")) * time.Millisecond)
 	case "dropped":
 		n.queue = nil
-		n.perform(n.f.lost(n.now))
+		n.perform(n.f.Lost(n.now))
 	case "link":
 		n.link(!n.up)
 	case "quiet":
@@ -121,27 +121,27 @@ func (n *network) deliver(most int) {
 		}
 		switch m := msg.(type) {
 		case *wire.ViewBeat:
-			n.perform(n.f.beat(n.now, m))
+			n.perform(n.f.Beat(n.now, m))
 		case *wire.Delta:
-			n.perform(n.f.delta(n.now, m))
+			n.perform(n.f.Delta(n.now, m))
 		case *wire.ViewSnapshot:
-			n.perform(n.f.chunk(n.now, m))
+			n.perform(n.f.Chunk(n.now, m))
 		case nil:
-			n.perform(n.f.absent(n.now))
+			n.perform(n.f.Absent(n.now))
 		}
 	}
 }
 
 func (n *network) link(up bool) {
 	n.up = up
-	n.perform(n.f.link(n.now, up))
+	n.perform(n.f.Link(n.now, up))
 }
 
 // pass lets time pass, and calls the follower at its deadlines.
 func (n *network) pass(d time.Duration) {
 	end := n.now.Add(d)
 	for {
-		at, ok := n.f.deadline(n.now)
+		at, ok := n.f.Deadline(n.now)
 		if !ok || at.After(end) {
 			break
 		}
@@ -149,14 +149,14 @@ func (n *network) pass(d time.Duration) {
 			n.Fatalf("the deadline is over at once")
 		}
 		n.now = at
-		n.perform(n.f.tick(n.now))
+		n.perform(n.f.Tick(n.now))
 	}
 	n.now = end
 }
 
-func (n *network) perform(e effects) {
-	add(n.T, n.here, e.changes)
-	if e.ask {
+func (n *network) perform(e Effects) {
+	add(n.T, n.here, e.Changes)
+	if e.Ask {
 		switch {
 		case !n.up:
 			n.Fatalf("it asks without a link")

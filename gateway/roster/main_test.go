@@ -15,10 +15,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var discard = slog.New(slog.DiscardHandler)
 
+var limits = Limits{ListUsers: 5000, WholeBytes: 16 << 20}
+
 // offline makes a roster that is not connected to anything.
 func offline(t testing.TB) *Roster {
 	t.Helper()
-	r, err := New(Options{Gateway: "here", Log: discard})
+	r, err := New(Options{Gateway: "here", Limits: limits, Log: discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,14 +39,17 @@ func entry(gateway, session, user string, since int64) wire.Entry {
 type client struct {
 	errorf func(string, ...any)
 
-	mu      sync.Mutex
-	full    bool // as it joined
-	stalled bool // it has no room for updates
-	told    bool // it has the list
-	users   []string
-	version uint64
-	updates []*Update
-	news    chan *Update // nil, or gets every update; full: the test failed to read
+	mu       sync.Mutex
+	full     bool // as it joined
+	stalled  bool // it has no room for updates
+	told     bool // it has the list, or the count
+	users    []string
+	version  uint64
+	counted  bool // it has the count
+	count    int
+	updates  []*Update    // but for those of how the list stands
+	standing []bool       // whether it was told to be degraded, each time
+	news     chan *Update // nil, or gets every update; full: the test failed to read
 }
 
 // Userlist implements [Viewer].
@@ -53,6 +58,13 @@ func (c *client) Userlist(u *Update) bool {
 	defer c.mu.Unlock()
 	if c.stalled {
 		return false
+	}
+	if u.Kind == Standing {
+		if last := len(c.standing) - 1; u.Degraded == (last >= 0 && c.standing[last]) {
+			c.errorf("told again that degraded is %v", u.Degraded)
+		}
+		c.standing = append(c.standing, u.Degraded)
+		return true
 	}
 	c.updates = append(c.updates, u)
 	c.apply(u)
@@ -68,11 +80,18 @@ func (c *client) Userlist(u *Update) bool {
 
 func (c *client) apply(u *Update) {
 	switch {
-	case u.Full:
+	case u.Kind == Whole:
 		if c.told && u.Version < c.version {
 			c.errorf("version %d after %d", u.Version, c.version)
 		}
-		c.users = slices.Clone(u.Users)
+		c.users, c.counted = slices.Clone(u.Users), false
+	case u.Kind == Count:
+		if c.told && u.Version < c.version {
+			c.errorf("version %d after %d", u.Version, c.version)
+		}
+		c.users, c.counted, c.count = nil, true, u.Count
+	case c.counted:
+		c.errorf("delta after a count")
 	case !c.told:
 		c.errorf("delta before a list")
 	case c.full:
@@ -118,6 +137,13 @@ func (c *client) taken() []*Update {
 	all := c.updates
 	c.updates = nil
 	return all
+}
+
+// stands gives what the client was told of how its list stands.
+func (c *client) stands() []bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.standing)
 }
 
 func (c *client) list() []string {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/google/btree"
+
 	"beckon/shared/coalesce"
 	"beckon/shared/wire"
 )
@@ -17,7 +19,13 @@ type room struct {
 	version uint64             // of list
 	viewers []*viewer          // in no order
 	gate    coalesce.Gate      // open when the room is to be flushed
-	whole   *Update            // of version; only while somebody waits for it
+
+	counted bool    // it has too many for a list: viewers are told their number
+	waiting int     // viewers that wait for the whole list
+	whole   *Update // of version; only while somebody waits for it
+	tally   *Update // of some version
+
+	pages *btree.BTreeG[string] // the list by user id; nil until somebody pages
 }
 
 // member is a user in a room.
@@ -34,18 +42,26 @@ type member struct {
 // viewer is a session of this gateway.
 type viewer struct {
 	Viewer
-	login  wire.Login
-	full   bool // it is sent the whole list each time
-	behind bool // it has not been sent the list before a delta, or missed one: it waits for the whole list
-	room   *room
-	index  int // in room.viewers; -1 when it has left
+	login    wire.Login
+	full     bool // it is sent the whole list each time
+	told     bool // it has been sent something
+	behind   bool // it has not been sent the list before a delta, or missed one: it is to be sent all anew
+	waits    bool // it is in Lists.waiting
+	degraded bool // it was told that presence is not heard
+	room     *room
+	index    int // in room.viewers; -1 when it has left
 }
 
-// push is an update for a viewer.
-type push struct {
+func (v *viewer) left() bool { return v.index < 0 }
+
+// Push is an update for a viewer.
+type Push struct {
 	viewer *viewer
-	update *Update
+	Update *Update
 }
+
+// Send gives the viewer its update, and reports whether there was room for it.
+func (p Push) Send() bool { return p.viewer.Userlist(p.Update) }
 
 // enter lets a session of a user in, and reports whether that touches the list.
 func (rm *room) enter(user string, since int64) bool {
@@ -93,29 +109,17 @@ func (rm *room) removeViewer(v *viewer) {
 	rm.viewers[last] = nil
 	rm.viewers = rm.viewers[:last]
 	v.index = -1
+	if v.waits {
+		rm.waiting--
+	}
 }
 
 // empty reports that nobody would miss the room.
 func (rm *room) empty() bool { return len(rm.members) == 0 && len(rm.viewers) == 0 }
 
-// flush makes the list true and appends what is to be sent to pushes: to each viewer at most one update. From here on
-// they count as told; missed takes that back.
-func (rm *room) flush(pushes []push) []push {
-	delta := rm.settle()
-	for _, v := range rm.viewers {
-		switch {
-		case v.behind, v.full && delta != nil:
-			v.behind = false
-			pushes = append(pushes, push{v, rm.snapshot()})
-		case delta != nil:
-			pushes = append(pushes, push{v, delta})
-		}
-	}
-	return pushes
-}
-
-// settle makes the list true, and gives the net difference: nil if there is none.
-func (rm *room) settle() *Update {
+// settle makes the list true, and gives what its viewers are to be told of the net difference: nil if there is none. From
+// more than limit users on that is their number; switched reports that this is new, or over.
+func (rm *room) settle(limit int) (change *Update, switched bool) {
 	var left, joined []*member
 	for _, m := range rm.touched {
 		m.touched = false
@@ -135,17 +139,26 @@ func (rm *room) settle() *Update {
 	}
 	rm.touched = nil
 	if left == nil && joined == nil {
-		return nil
+		return nil, false
 	}
 	slices.SortFunc(left, byPlace)
 	rm.remove(left)
 	at := rm.insert(joined)
 	rm.version++
 	rm.whole = nil
-	return &Update{
-		Room: rm.name, From: rm.version - 1, Version: rm.version,
-		Left: names(left), Joined: names(joined), At: at,
+	switch n := len(rm.list); {
+	case !rm.counted && n > limit:
+		rm.counted, switched, rm.gate.Interval = true, true, countInterval
+	case rm.counted && n <= limit-limit/10:
+		rm.counted, switched, rm.gate.Interval = false, true, interval
 	}
+	if rm.counted {
+		return rm.count(), switched
+	}
+	return &Update{
+		Kind: Delta, Room: rm.name, From: rm.version - 1, Version: rm.version,
+		Left: names(left), Joined: names(joined), At: at,
+	}, switched
 }
 
 // remove takes members out of the list.
@@ -155,6 +168,9 @@ func (rm *room) remove(left []*member) {
 	}
 	for _, m := range left {
 		m.listed = false
+		if rm.pages != nil {
+			rm.pages.Delete(m.user)
+		}
 	}
 	rm.list = slices.DeleteFunc(rm.list, func(m *member) bool { return !m.listed })
 }
@@ -163,6 +179,9 @@ func (rm *room) remove(left []*member) {
 func (rm *room) insert(joined []*member) (at []int) {
 	for _, m := range joined {
 		m.listed, m.listedSince = true, m.since
+		if rm.pages != nil {
+			rm.pages.ReplaceOrInsert(m.user)
+		}
 	}
 	slices.SortFunc(joined, byPlace)
 	old := len(rm.list)
@@ -187,9 +206,17 @@ func (rm *room) insert(joined []*member) (at []int) {
 // snapshot is the whole list.
 func (rm *room) snapshot() *Update {
 	if rm.whole == nil {
-		rm.whole = &Update{Room: rm.name, Version: rm.version, Full: true, Users: names(rm.list)}
+		rm.whole = &Update{Kind: Whole, Room: rm.name, Version: rm.version, Users: names(rm.list)}
 	}
 	return rm.whole
+}
+
+// count is how many are in the list.
+func (rm *room) count() *Update {
+	if rm.tally == nil || rm.tally.Version != rm.version {
+		rm.tally = &Update{Kind: Count, Room: rm.name, Version: rm.version, Count: len(rm.list)}
+	}
+	return rm.tally
 }
 
 func byPlace(a, b *member) int {

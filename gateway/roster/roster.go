@@ -26,6 +26,7 @@ import (
 type Options struct {
 	Gateway string // the gateway's name: what a view says about it is not news
 	Conn    *bus.Conn
+	Limits  Limits
 	Log     *slog.Logger
 }
 
@@ -35,9 +36,7 @@ type Roster struct {
 	conn    *bus.Conn
 	log     *slog.Logger
 
-	index   index
 	status  atomic.Pointer[Status]
-	remote  atomic.Int64  // sessions in the index that other gateways hold
 	resyncs atomic.Uint64 // by the follower
 	missed  atomic.Uint64 // updates for which a viewer had no room
 
@@ -46,8 +45,7 @@ type Roster struct {
 	touched chan struct{}
 
 	mu    sync.Mutex // never held while a viewer is called
-	rooms rooms
-	own   map[string]*viewer // by session
+	lists *Lists     // but for its index, which has a lock of its own
 }
 
 // Status is how the roster stands with presence.
@@ -67,10 +65,8 @@ func New(o Options) (*Roster, error) {
 		gateway: o.Gateway,
 		conn:    o.Conn,
 		log:     o.Log.With("component", "roster"),
-		index:   newIndex(),
 		touched: make(chan struct{}, 1),
-		rooms:   newRooms(),
-		own:     make(map[string]*viewer),
+		lists:   NewLists(o.Gateway, o.Limits),
 	}
 	r.status.Store(&Status{})
 	return r, nil
@@ -93,58 +89,41 @@ func (r *Roster) Run(ctx context.Context) error {
 }
 
 // Join lets a session of this gateway in. v is sent its room's list, itself included: at once, or with the room's next
-// update, at most 250 ms later. After that it gets deltas, or, when full is set, the whole list each time. A session
-// that is in already is put out first.
+// update. After that it gets deltas, or, when full is set, the whole list each time. A session that is in already is put
+// out first.
 func (r *Roster) Join(login wire.Login, v Viewer, full bool) {
-	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.leave(now, login.Session)
-	joined := &viewer{Viewer: v, login: login, full: full}
-	r.own[login.Session] = joined
-	r.index.add(login.User, r.gateway)
-	rm := r.rooms.enter(now, login.Room, login.User, login.Since)
-	rm.addViewer(joined)
-	r.rooms.behind(now, joined)
-	nudge(r.touched)
+	r.change(func(now time.Time) { r.lists.Join(now, login, v, full) })
 }
 
 // Leave puts a session out, if it is in.
 func (r *Roster) Leave(session string) {
-	now := time.Now()
+	r.change(func(now time.Time) { r.lists.Leave(now, session) })
+}
+
+// Sync sends a session its room's list again.
+func (r *Roster) Sync(session string) {
+	r.change(func(now time.Time) { r.lists.Sync(now, session) })
+}
+
+func (r *Roster) change(apply func(time.Time)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leave(now, session)
+	apply(time.Now())
 	nudge(r.touched)
 }
 
-func (r *Roster) leave(now time.Time, session string) {
-	v := r.own[session]
-	if v == nil {
-		return
-	}
-	delete(r.own, session)
-	v.room.removeViewer(v)
-	r.rooms.leave(now, v.login.Room, v.login.User)
-	r.index.remove(v.login.User, r.gateway)
-}
-
-// Sync sends a session its room's list again, as soon as Join would.
-func (r *Roster) Sync(session string) {
-	now := time.Now()
+// Page gives a part of the list of a session's room, as it was told last; nothing if the session is not in.
+func (r *Roster) Page(session string, q Query) Page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if v := r.own[session]; v != nil {
-		r.rooms.behind(now, v)
-		nudge(r.touched)
-	}
+	return r.lists.Page(session, q)
 }
 
 // Gateways names the gateways that hold sessions of a user, this one included. It never waits for anything long.
-func (r *Roster) Gateways(user string) []string { return r.index.gateways(user) }
+func (r *Roster) Gateways(user string) []string { return r.lists.index.gateways(user) }
 
 // Shows reports whether any gateway holds sessions of a user.
-func (r *Roster) Shows(user string) bool { return r.index.shows(user) }
+func (r *Roster) Shows(user string) bool { return r.lists.index.shows(user) }
 
 // Status is how the roster stands with presence now.
 func (r *Roster) Status() Status { return *r.status.Load() }
@@ -160,13 +139,17 @@ func (r *Roster) Collectors() []prometheus.Collector {
 	}
 	return []prometheus.Collector{
 		gauge("beckon_roster_users", "Users that the roster shows on any gateway.",
-			func() float64 { return float64(r.index.len()) }),
+			func() float64 { return float64(r.lists.index.len()) }),
 		gauge("beckon_roster_remote_sessions", "Sessions that the roster shows on other gateways.",
-			func() float64 { return float64(r.remote.Load()) }),
+			func() float64 {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return float64(r.lists.remote)
+			}),
 		gauge("beckon_roster_rooms", "Rooms that anybody is in.", func() float64 {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			return float64(len(r.rooms.byName))
+			return float64(len(r.lists.rooms))
 		}),
 		gauge("beckon_roster_live", "Whether a presence view is followed and heard (1) or lists stand still (0).",
 			func() float64 {

@@ -50,7 +50,7 @@ func shutdown(t *testing.T, end func(context.Context) error) {
 // run starts a roster, which ends with the test.
 func run(t *testing.T, conn *bus.Conn) *Roster {
 	t.Helper()
-	r, err := New(Options{Gateway: "here", Conn: conn, Log: discard})
+	r, err := New(Options{Gateway: "here", Conn: conn, Limits: limits, Log: discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,11 +218,11 @@ func TestFollowsPresence(t *testing.T) {
 	}
 
 	p.joined(entry("west", "s4", "dan", 2000))
-	if u := next(t, alice); u.Full || !slices.Equal(u.Joined, []string{"dan"}) || u.At != nil {
+	if u := next(t, alice); u.Kind == Whole || !slices.Equal(u.Joined, []string{"dan"}) || u.At != nil {
 		t.Errorf("told %s", show(u))
 	}
 	p.changes(func(v *view) *wire.Delta { return v.gone("east") })
-	if u := next(t, alice); u.Full || !slices.Equal(u.Left, []string{"ann", "bob"}) {
+	if u := next(t, alice); u.Kind == Whole || !slices.Equal(u.Left, []string{"ann", "bob"}) {
 		t.Errorf("told %s", show(u))
 	}
 	if r.Shows("bob") {
@@ -248,7 +248,7 @@ func TestSwitchShowsOnlyTheDifference(t *testing.T) {
 	c := startPresence(t, conn, ann, cat)
 	b.kill()
 	u := next(t, alice)
-	if u.Full || !slices.Equal(u.Left, []string{"bob"}) || !slices.Equal(u.Joined, []string{"cat"}) {
+	if u.Kind == Whole || !slices.Equal(u.Left, []string{"bob"}) || !slices.Equal(u.Joined, []string{"cat"}) {
 		t.Errorf("told %s", show(u))
 	}
 	c.joined(entry("west", "s4", "dan", 2000))
@@ -336,7 +336,7 @@ func TestNATSAway(t *testing.T) {
 func TestRunFailsOnClosedConnection(t *testing.T) {
 	conn := connect(t, bus.Options{InProcess: startNATS(t, "")})
 	shutdown(t, conn.Close)
-	r, err := New(Options{Gateway: "here", Conn: conn, Log: discard})
+	r, err := New(Options{Gateway: "here", Conn: conn, Limits: limits, Log: discard})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,38 +10,38 @@ import (
 // script tells a follower one thing after the other, and checks what it does.
 type script struct {
 	*testing.T
-	*follower
+	f    *Follower
 	now  time.Time
 	here map[wire.Ref]wire.Login // what the follower's changes add up to
 }
 
 func newScript(t *testing.T) *script {
 	s := &script{
-		T: t, follower: newFollower("here"), now: time.Unix(1000, 0),
+		T: t, f: NewFollower("here"), now: time.Unix(1000, 0),
 		here: make(map[wire.Ref]wire.Login),
 	}
-	s.do(s.link(s.now, true), "")
+	s.do(s.f.Link(s.now, true), "")
 	return s
 }
 
 // following is a script that follows v.
 func following(t *testing.T, v *view) *script {
 	s := newScript(t)
-	s.do(s.beat(s.now, v.beat()), "follow "+v.name+", ask")
+	s.do(s.f.Beat(s.now, v.beat()), "follow "+v.name+", ask")
 	s.answer(v, "")
 	s.is(v, true)
 	return s
 }
 
-// do takes effects, and checks what is to be done, in words: "need" (a snapshot, which is news), "follow x", "ask".
-func (s *script) do(e effects, want string) {
+// do takes Effects, and checks what is to be done, in words: "need" (a snapshot, which is news), "follow x", "ask".
+func (s *script) do(e Effects, want string) {
 	s.Helper()
-	add(s, s.here, e.changes)
+	add(s, s.here, e.Changes)
 	words := ""
 	for _, word := range []struct {
 		said bool
 		what string
-	}{{e.resync != "", "need"}, {e.follow != "", "follow " + e.follow}, {e.ask, "ask"}} {
+	}{{e.Resync != "", "need"}, {e.Follow != "", "follow " + e.Follow}, {e.Ask, "ask"}} {
 		if word.said && words != "" {
 			words += ", "
 		}
@@ -50,19 +50,19 @@ func (s *script) do(e effects, want string) {
 		}
 	}
 	if words != want {
-		s.Fatalf("it is to do %q, want %q (%s)", words, want, e.resync)
+		s.Fatalf("it is to do %q, want %q (%s)", words, want, e.Resync)
 	}
 }
 
 // add follows changes, and checks that who comes was not here, and who leaves was.
-func add(t interface{ Fatalf(string, ...any) }, here map[wire.Ref]wire.Login, changes []change) {
+func add(t interface{ Fatalf(string, ...any) }, here map[wire.Ref]wire.Login, changes []Change) {
 	came := make(map[wire.Ref]wire.Login)
 	for _, c := range changes {
 		ref := wire.Ref{Gateway: c.Gateway, Session: c.Session}
 		switch before, was := here[ref]; {
-		case !c.left && was:
+		case !c.Left && was:
 			came[ref] = c.Login // of the same name as one who is about to leave
-		case !c.left:
+		case !c.Left:
 			here[ref] = c.Login
 		case before != c.Login:
 			t.Fatalf("%v left and was not here", c.Entry)
@@ -84,7 +84,7 @@ func (s *script) answer(v *view, want string) {
 	s.Helper()
 	chunks := v.snapshot()
 	for i, chunk := range chunks {
-		e := s.chunk(s.now, chunk)
+		e := s.f.Chunk(s.now, chunk)
 		if i == len(chunks)-1 {
 			s.do(e, want)
 		} else {
@@ -96,13 +96,13 @@ func (s *script) answer(v *view, want string) {
 // is checks that the follower shows what v shows, and whether it hears it.
 func (s *script) is(v *view, live bool) {
 	s.Helper()
-	if got := s.live(s.now); got != live {
+	if got := s.f.Live(s.now); got != live {
 		s.Fatalf("live is %v", got)
 	}
-	same(s, s.follower, s.here, v)
+	same(s, s.f, s.here, v)
 }
 
-func same(t interface{ Fatalf(string, ...any) }, f *follower, here map[wire.Ref]wire.Login, v *view) {
+func same(t interface{ Fatalf(string, ...any) }, f *Follower, here map[wire.Ref]wire.Login, v *view) {
 	if len(here) != len(v.logins) {
 		t.Fatalf("%d sessions are here, want %d", len(here), len(v.logins))
 	}
@@ -119,9 +119,25 @@ func same(t interface{ Fatalf(string, ...any) }, f *follower, here map[wire.Ref]
 // passes lets time pass as far as the follower's deadline, which must be that far.
 func (s *script) passes(d time.Duration) {
 	s.Helper()
-	at, ok := s.deadline(s.now)
+	at, ok := s.f.Deadline(s.now)
 	if !ok || at.Sub(s.now) != d {
 		s.Fatalf("deadline in %v, %v, want %v", at.Sub(s.now), ok, d)
 	}
 	s.now = at
+}
+
+// darkens checks that the follower waits for nothing but that clients have to be told, and lets that time pass.
+func (s *script) darkens() {
+	s.Helper()
+	if s.f.Degraded(s.now) {
+		s.Fatalf("it is degraded at once")
+	}
+	s.passes(degradedAfter)
+	s.do(s.f.Tick(s.now), "")
+	if !s.f.Degraded(s.now) {
+		s.Fatalf("it is not degraded")
+	}
+	if at, ok := s.f.Deadline(s.now); ok {
+		s.Fatalf("it waits for something in %v", at.Sub(s.now))
+	}
 }

@@ -14,21 +14,21 @@ type table struct {
 	digest   wire.Digest                      // of their logins
 }
 
-// change is a session that came or left.
-type change struct {
+// Change is a session that came or left.
+type Change struct {
 	wire.Entry
-	left bool
+	Left bool
 }
 
 func newTable() table { return table{gateways: make(map[string]map[string]wire.Login)} }
 
 // apply changes the table as a delta says, and gives what changed: who came before who left, so that a user who only
 // changed sessions is never without one.
-func (t *table) apply(d *wire.Delta) []change {
-	var came, left []change
+func (t *table) apply(d *wire.Delta) []Change {
+	var came, left []Change
 	leave := func(gateway, session string) {
 		if login, ok := t.take(gateway, session); ok {
-			left = append(left, change{wire.Entry{Gateway: gateway, Login: login}, true})
+			left = append(left, Change{wire.Entry{Gateway: gateway, Login: login}, true})
 		}
 	}
 	for _, gateway := range d.Gone {
@@ -45,13 +45,13 @@ func (t *table) apply(d *wire.Delta) []change {
 		}
 		leave(entry.Gateway, entry.Session)
 		t.put(entry)
-		came = append(came, change{entry, false})
+		came = append(came, Change{entry, false})
 	}
 	return inOrder(came, left)
 }
 
 // replace makes entries all that is in the table, and gives the difference, who came first.
-func (t *table) replace(entries []wire.Entry) []change {
+func (t *table) replace(entries []wire.Entry) []Change {
 	before := *t
 	*t = newTable()
 	for _, entry := range entries {
@@ -62,12 +62,12 @@ func (t *table) replace(entries []wire.Entry) []change {
 }
 
 // without gives what is in t and not in other, marked as left or not.
-func (t *table) without(other *table, left bool) []change {
-	var all []change
+func (t *table) without(other *table, left bool) []Change {
+	var all []Change
 	for gateway, logins := range t.gateways {
 		for session, login := range logins {
 			if other.gateways[gateway][session] != login {
-				all = append(all, change{wire.Entry{Gateway: gateway, Login: login}, left})
+				all = append(all, Change{wire.Entry{Gateway: gateway, Login: login}, left})
 			}
 		}
 	}
@@ -103,13 +103,13 @@ func (t *table) take(gateway, session string) (wire.Login, bool) {
 }
 
 // inOrder sorts each kind by login time first, so that a user with several new sessions enters lists with the oldest.
-func inOrder(came, left []change) []change {
+func inOrder(came, left []Change) []Change {
 	slices.SortFunc(came, byLogin)
 	slices.SortFunc(left, byLogin)
 	return append(came, left...)
 }
 
-func byLogin(a, b change) int {
+func byLogin(a, b Change) int {
 	return cmp.Or(
 		cmp.Compare(a.Since, b.Since),
 		cmp.Compare(a.Gateway, b.Gateway),

@@ -5,25 +5,39 @@ import "sync"
 // Viewer is a session that shows its room's list.
 type Viewer interface {
 	// Userlist queues an update and reports whether there was room for it: it never waits. After false the viewer gets
-	// no deltas but the whole list, as soon as there is room again. Only the roster's own goroutine calls it, without
-	// any lock, so an update may still be on its way to a viewer that has just left.
+	// no changes but all anew, as soon as there is room again. Only the roster's own goroutine calls it, without any
+	// lock, so an update may still be on its way to a viewer that has just left.
 	Userlist(*Update) bool
 }
 
-// Update is what viewers of a room's list are told: the whole list, or the difference to the version before. It is
-// shared by all who get it, so nobody changes it.
+// Kind is what an update tells.
+type Kind uint8
+
+// The kinds.
+const (
+	// Whole is the whole list.
+	Whole Kind = iota
+	// Delta is what has changed since the version before.
+	Delta
+	// Count is how many there are, in a room that has too many for a list. It takes the place of both until a Whole
+	// comes; meanwhile clients page ([Roster.Page]).
+	Count
+	// Standing tells whether presence is heard.
+	Standing
+)
+
+// Update is what viewers of a room's list are told. It is shared by all who get it, so nobody changes it.
 type Update struct {
-	Room string
+	Kind Kind
+	Room string // none of a Standing: it concerns all
 	// Version is that of the list after the update. It grows by one with each published change of the room's list on
 	// this gateway, for as long as the room has sessions.
 	Version uint64
 
-	// Full tells the two kinds apart.
-	Full bool
-	// Users is the whole list of a full update: each user once, by the time of the login he came with, then by id.
+	// Users is the list of a Whole: each user once, by the time of the login he came with, then by id.
 	Users []string
 
-	// From is the version that a delta applies to: Version-1.
+	// From is the version that a Delta applies to: Version-1.
 	From uint64
 	// Left names users who leave the list. It applies before Joined; a user who changes his place is in both.
 	Left []string
@@ -31,6 +45,12 @@ type Update struct {
 	Joined []string
 	// At has the places of Joined in the list that results, ascending from 0. It is nil when they all stand at the end.
 	At []int
+
+	// Count is how many users there are, of a Count.
+	Count int
+
+	// Degraded, of a Standing: presence is not heard, lists stand still but for this gateway's own sessions.
+	Degraded bool
 
 	frames [formats]frame
 }
@@ -57,4 +77,13 @@ func (u *Update) Encoded(f Format, encode func(*Update) []byte) []byte {
 	frame := &u.frames[f]
 	frame.once.Do(func() { frame.bytes = encode(u) })
 	return frame.bytes
+}
+
+// size is about how many bytes a Whole is for a client: names, their quotes and commas.
+func (u *Update) size() int {
+	n := 64
+	for _, user := range u.Users {
+		n += len(user) + 3
+	}
+	return n
 }

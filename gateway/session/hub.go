@@ -163,6 +163,9 @@ func (h *Hub) here(token string) bool {
 // Sync has the room's list sent to the session again.
 func (h *Hub) Sync(s *Session) { h.o.Roster.Sync(s.ID) }
 
+// Page gives a part of the list of the session's room, as it was told last.
+func (h *Hub) Page(s *Session, q roster.Query) roster.Page { return h.o.Roster.Page(s.ID, q) }
+
 // Sessions is how many sessions there are here.
 func (h *Hub) Sessions() int {
 	h.mu.RLock()

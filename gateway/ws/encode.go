@@ -92,11 +92,7 @@ func encodeUndeliverable(to string, k wire.Kind, o wire.Outcome) []byte {
 
 // encodeError gives {"event":"error","id"?,"data":{"code","message"}}.
 func encodeError(id []byte, r *refusal) []byte {
-	b := append([]byte(nil), `{"event":"error"`...)
-	if id != nil {
-		b = append(b, `,"id":`...)
-		b = append(b, id...)
-	}
+	b := appendID([]byte(`{"event":"error"`), id)
 	b = append(b, `,"data":{"code":"`...)
 	b = append(b, r.code...)
 	b = append(b, `","message":`...)
@@ -104,15 +100,30 @@ func encodeError(id []byte, r *refusal) []byte {
 	return append(b, `}}`...)
 }
 
-// encodeList gives updateUserlist {version, userList} for a whole list and userlistDelta {from, version, joined, left,
-// at?} for a change.
+// encodeList gives updateUserlist {version, userList} for a whole list, userlistDelta {from, version, joined, left, at?}
+// for a change, userCount {version, count} in a room that has too many for a list, and presence {state} for how it stands.
 func encodeList(u *roster.Update) []byte {
-	if u.Full {
+	switch u.Kind {
+	case roster.Whole:
 		b := append(make([]byte, 0, 64+24*len(u.Users)), `{"event":"updateUserlist","data":{"version":`...)
 		b = strconv.AppendUint(b, u.Version, 10)
 		b = appendStrings(append(b, `,"userList":`...), u.Users)
 		return append(b, `}}`...)
+	case roster.Delta:
+		return encodeDelta(u)
+	case roster.Count:
+		b := strconv.AppendUint([]byte(`{"event":"userCount","data":{"version":`), u.Version, 10)
+		b = strconv.AppendInt(append(b, `,"count":`...), int64(u.Count), 10)
+		return append(b, `}}`...)
+	default:
+		if u.Degraded {
+			return []byte(`{"event":"presence","data":{"state":"degraded"}}`)
+		}
+		return []byte(`{"event":"presence","data":{"state":"ok"}}`)
 	}
+}
+
+func encodeDelta(u *roster.Update) []byte {
 	b := append(make([]byte, 0, 128+24*(len(u.Joined)+len(u.Left))), `{"event":"userlistDelta","data":{"from":`...)
 	b = strconv.AppendUint(b, u.From, 10)
 	b = strconv.AppendUint(append(b, `,"version":`...), u.Version, 10)
@@ -129,6 +140,25 @@ func encodeList(u *roster.Update) []byte {
 		b = append(b, ']')
 	}
 	return append(b, `}}`...)
+}
+
+// encodePage gives {"event":"userlistPage","id"?,"data":{"version","count","users","more"}}.
+func encodePage(id []byte, p roster.Page) []byte {
+	b := append(make([]byte, 0, 192+24*len(p.Users)), `{"event":"userlistPage"`...)
+	b = appendID(b, id)
+	b = strconv.AppendUint(append(b, `,"data":{"version":`...), p.Version, 10)
+	b = strconv.AppendInt(append(b, `,"count":`...), int64(p.Count), 10)
+	b = appendStrings(append(b, `,"users":`...), p.Users)
+	b = strconv.AppendBool(append(b, `,"more":`...), p.More)
+	return append(b, `}}`...)
+}
+
+// appendID appends the member "id" of an answer, if the frame that it answers had one.
+func appendID(b, id []byte) []byte {
+	if id == nil {
+		return b
+	}
+	return append(append(b, `,"id":`...), id...)
 }
 
 func appendStrings(b []byte, list []string) []byte {

@@ -38,10 +38,15 @@ func TestEncode(t *testing.T) {
 		{"error", encodeError(nil, &refusal{codeBadField, user}), `{"event":"error","data":{"code":"bad_field","message":"a\"\\` + "\u2028" + `<é😀"}}`},
 		{"error with an id", encodeError([]byte(`""`), &refusal{codeBinary, "no"}), `{"event":"error","id":"","data":{"code":"binary","message":"no"}}`},
 
-		{"an empty list", encodeList(&roster.Update{Full: true}), `{"event":"updateUserlist","data":{"version":0,"userList":[]}}`},
-		{"a list", encodeList(&roster.Update{Full: true, Version: 1 << 63, Users: []string{"a", `"`}}), `{"event":"updateUserlist","data":{"version":9223372036854775808,"userList":["a","\""]}}`},
-		{"a delta", encodeList(&roster.Update{From: 7, Version: 8, Joined: []string{"a"}, Left: []string{"b", "c"}}), `{"event":"userlistDelta","data":{"from":7,"version":8,"joined":["a"],"left":["b","c"]}}`},
-		{"a delta with places", encodeList(&roster.Update{Version: 1, Joined: []string{"a", "b"}, At: []int{0, 12}}), `{"event":"userlistDelta","data":{"from":0,"version":1,"joined":["a","b"],"left":[],"at":[0,12]}}`},
+		{"an empty list", encodeList(&roster.Update{Kind: roster.Whole}), `{"event":"updateUserlist","data":{"version":0,"userList":[]}}`},
+		{"a list", encodeList(&roster.Update{Kind: roster.Whole, Version: 1 << 63, Users: []string{"a", `"`}}), `{"event":"updateUserlist","data":{"version":9223372036854775808,"userList":["a","\""]}}`},
+		{"a delta", encodeList(&roster.Update{Kind: roster.Delta, From: 7, Version: 8, Joined: []string{"a"}, Left: []string{"b", "c"}}), `{"event":"userlistDelta","data":{"from":7,"version":8,"joined":["a"],"left":["b","c"]}}`},
+		{"a count", encodeList(&roster.Update{Kind: roster.Count, Version: 9, Count: 12345}), `{"event":"userCount","data":{"version":9,"count":12345}}`},
+		{"degraded", encodeList(&roster.Update{Kind: roster.Standing, Degraded: true}), `{"event":"presence","data":{"state":"degraded"}}`},
+		{"ok again", encodeList(&roster.Update{Kind: roster.Standing}), `{"event":"presence","data":{"state":"ok"}}`},
+		{"an empty page", encodePage(nil, roster.Page{Version: 1}), `{"event":"userlistPage","data":{"version":1,"count":0,"users":[],"more":false}}`},
+		{"a page", encodePage([]byte(`"7"`), roster.Page{Version: 9, Count: 3, Users: []string{"a", `"`}, More: true}), `{"event":"userlistPage","id":"7","data":{"version":9,"count":3,"users":["a","\""],"more":true}}`},
+		{"a delta with places", encodeList(&roster.Update{Kind: roster.Delta, Version: 1, Joined: []string{"a", "b"}, At: []int{0, 12}}), `{"event":"userlistDelta","data":{"from":0,"version":1,"joined":["a","b"],"left":[],"at":[0,12]}}`},
 	} {
 		if string(test.got) != test.want {
 			t.Errorf("%s: got\n%s, want\n%s", test.name, test.got, test.want)
@@ -71,7 +76,7 @@ func TestEncodeAnyList(t *testing.T) {
 	user := rapid.StringN(1, 40, wire.MaxUserID).Filter(func(s string) bool { return wire.CheckUserID(s) == nil })
 	rapid.Check(t, func(t *rapid.T) {
 		u := &roster.Update{
-			Full: rapid.Bool().Draw(t, "full"), From: rapid.Uint64().Draw(t, "from"), Version: rapid.Uint64().Draw(t, "version"),
+			Kind: rapid.SampledFrom([]roster.Kind{roster.Whole, roster.Delta}).Draw(t, "kind"), From: rapid.Uint64().Draw(t, "from"), Version: rapid.Uint64().Draw(t, "version"),
 			Users: rapid.SliceOf(user).Draw(t, "users"), Joined: rapid.SliceOf(user).Draw(t, "joined"),
 			Left: rapid.SliceOf(user).Draw(t, "left"), At: rapid.SliceOf(rapid.IntRange(0, 1<<30)).Draw(t, "at"),
 		}
@@ -94,7 +99,7 @@ func TestEncodeAnyList(t *testing.T) {
 		if d.Version != u.Version {
 			t.Errorf("version %d, want %d", d.Version, u.Version)
 		}
-		if u.Full {
+		if u.Kind == roster.Whole {
 			equal(t, "userList", d.UserList, u.Users)
 			return
 		}

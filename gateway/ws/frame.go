@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"beckon/gateway/roster"
 	"beckon/shared/wire"
 )
 
@@ -12,17 +13,19 @@ const maxFrameID = 64
 
 // frame is what a client said: {"event","id"?,"data"?}.
 type frame struct {
-	id  []byte // a JSON string; nil if the frame had none
-	ask ask    // what the gateway itself is to do; if that is nothing it is a signal:
-	req wire.Request
+	id    []byte // a JSON string; nil if the frame had none
+	ask   ask    // what the gateway itself is to do; if that is nothing it is a signal:
+	req   wire.Request
+	query roster.Query // of askList
 }
 
-// ask is an event for the gateway itself. Its data is not looked at; with an id it is answered by an ack.
+// ask is an event for the gateway itself.
 type ask uint8
 
 const (
 	askSync ask = iota + 1 // send me the list again
 	askPing                // are you there? A page does not see the pings of WebSocket itself
+	askList                // who of the list has these ids?
 )
 
 func parseAsk(event []byte) ask {
@@ -31,6 +34,8 @@ func parseAsk(event []byte) ask {
 		return askSync
 	case "ping":
 		return askPing
+	case "list":
+		return askList
 	}
 	return 0
 }
@@ -86,10 +91,13 @@ func readFrame(msg []byte) (frame, *refusal) {
 	case event == nil:
 		return f, &refusal{codeBadFrame, "event must be a string"}
 	case kind == 0:
-		if f.ask = parseAsk(event); f.ask == 0 {
+		switch f.ask = parseAsk(event); f.ask {
+		case 0:
 			return f, &refusal{codeUnknown, "unknown event"}
+		case askList:
+			f.query, bad = readQuery(data)
 		}
-		return f, nil
+		return f, bad
 	case data == nil:
 		return f, &refusal{codeBadField, "data must be an object"}
 	case f.req.Kind == 0:

@@ -48,6 +48,16 @@ func TestReadFrame(t *testing.T) {
 		{name: "ping", frame: `{"event":"ping"}`, want: `ping`},
 		{name: "ping with data", frame: `{"data":{},"id":"7","event":"ping"}`, id: `"7"`, want: `ping`},
 		{name: "ping with data that is no object", frame: `{"event":"ping","data":[1]}`, want: `ping`},
+		{name: "list", frame: `{"event":"list"}`, want: `list "" "" 100`},
+		{name: "list with all", frame: `{"event":"list","id":"7","data":{"prefix":"\u0061l","after":"al\"","limit":500,"x":[]}}`, id: `"7"`, want: `list "al" "al\"" 500`},
+		{name: "list with data first", frame: `{"data":{"limit":1},"event":"list"}`, want: `list "" "" 1`},
+		{name: "list of no number", frame: `{"event":"list","id":"7","data":{"limit":"5"}}`, id: `"7"`, code: codeBadField},
+		{name: "list of none", frame: `{"event":"list","data":{"limit":0}}`, code: codeBadField},
+		{name: "list of too many", frame: `{"event":"list","data":{"limit":501}}`, code: codeBadField},
+		{name: "list of half a user", frame: `{"event":"list","data":{"limit":1.5}}`, code: codeBadField},
+		{name: "list of no text", frame: `{"event":"list","data":{"prefix":null}}`, code: codeBadField},
+		{name: "list of a long text", frame: `{"event":"list","data":{"after":"` + strings.Repeat("x", 129) + `"}}`, code: codeBadField},
+		{name: "list of no object", frame: `{"event":"list","data":[]}`, code: codeBadField},
 		{name: "data first", frame: `{"data":{"to":"bob"},"id":"1","event":"refuse"}`, id: `"1"`, want: `refuse bob {}`},
 		{name: "space", frame: " \n{ \"event\" :\t\"refuse\" , \"data\" : { \"to\" : \"bob\" } } \r\n", want: `refuse bob {}`},
 		{name: "a user with escapes", frame: `{"event":"refuse","data":{"to":"\u0062ob \ud83d\ude00"}}`, want: `refuse bob 😀 {}`},
@@ -159,6 +169,8 @@ func show(f frame) string {
 		return "sync"
 	case askPing:
 		return "ping"
+	case askList:
+		return fmt.Sprintf("list %q %q %d", f.query.Prefix, f.query.After, f.query.Limit)
 	}
 	s := f.req.Kind.String() + " " + f.req.To
 	if f.req.ToSession != "" {

@@ -129,7 +129,7 @@ func start(t testing.TB, s setup) *fixture {
 	announcer, err := bus.NewAnnouncer(f.conn, name, incarnation, discard)
 	must(err)
 	end("announcer", announcer.Close)
-	lists, err := roster.New(roster.Options{Gateway: name, Conn: f.conn, Log: discard})
+	lists, err := roster.New(roster.Options{Gateway: name, Conn: f.conn, Limits: roster.Limits{ListUsers: 5000, WholeBytes: 16 << 20}, Log: discard})
 	must(err)
 	following, stop := context.WithCancel(context.Background())
 	followed := make(chan error, 1)

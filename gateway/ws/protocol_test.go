@@ -220,7 +220,7 @@ func encodeAgain(t *testing.T, event string, id, data json.RawMessage) []byte {
 			UserList []string
 		}
 		into(&list)
-		return encodeList(&roster.Update{Full: true, Version: list.Version, Users: list.UserList})
+		return encodeList(&roster.Update{Kind: roster.Whole, Version: list.Version, Users: list.UserList})
 	case "userlistDelta":
 		var u struct {
 			From, Version uint64
@@ -228,7 +228,22 @@ func encodeAgain(t *testing.T, event string, id, data json.RawMessage) []byte {
 			At            []int
 		}
 		into(&u)
-		return encodeList(&roster.Update{From: u.From, Version: u.Version, Joined: u.Joined, Left: u.Left, At: u.At})
+		return encodeList(&roster.Update{Kind: roster.Delta, From: u.From, Version: u.Version, Joined: u.Joined, Left: u.Left, At: u.At})
+	case "userCount":
+		var c struct {
+			Version uint64
+			Count   int
+		}
+		into(&c)
+		return encodeList(&roster.Update{Kind: roster.Count, Version: c.Version, Count: c.Count})
+	case "presence":
+		var p struct{ State string }
+		into(&p)
+		return encodeList(&roster.Update{Kind: roster.Standing, Degraded: p.State != "ok"})
+	case "userlistPage":
+		var p roster.Page
+		into(&p)
+		return encodePage(id, p)
 	case "ack":
 		var ack struct{ Status string }
 		into(&ack)

@@ -73,10 +73,14 @@ func (c *conn) settle() bool {
 	return !c.closing.Load()
 }
 
-// obey does what the gateway itself is asked for.
+// obey does what the gateway itself is asked for: with an id it is answered by an ack, a list always by a page.
 func (c *conn) obey(f *frame) {
-	if f.ask == askSync {
-		c.door.o.Hub.Sync(c.session.Load())
+	switch s := c.session.Load(); f.ask {
+	case askList:
+		c.push(encodePage(f.id, c.door.o.Hub.Page(s, f.query)), true)
+		return
+	case askSync:
+		c.door.o.Hub.Sync(s)
 	}
 	if f.id != nil {
 		c.push(encodeAck(f.id, wire.Delivered), true)
