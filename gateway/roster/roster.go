@@ -146,6 +146,11 @@ func (r *Roster) Collectors() []prometheus.Collector {
 				defer r.mu.Unlock()
 				return float64(r.lists.remote)
 			}),
+		gauge("beckon_roster_waiting", "Sessions that wait for a whole list, for which there is no budget yet.", func() float64 {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return float64(len(r.lists.waiting))
+		}),
 		gauge("beckon_roster_rooms", "Rooms that anybody is in.", func() float64 {
 			r.mu.Lock()
 			defer r.mu.Unlock()

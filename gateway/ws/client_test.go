@@ -93,14 +93,19 @@ func (c *client) send(texts ...string) {
 	}
 }
 
-// next is the next frame, whatever it is.
+// next is the next frame, whatever it is, but what is said of presence: nobody plays its part here, and clients are told
+// so after a second.
 func (c *client) next() heard {
 	c.t.Helper()
-	h, err := c.read()
-	if err != nil {
-		c.t.Fatal(err)
+	for {
+		h, err := c.read()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if h.Event != "presence" {
+			return h
+		}
 	}
-	return h
 }
 
 func (c *client) read() (heard, error) {
@@ -127,7 +132,9 @@ func (c *client) event() heard {
 	}
 }
 
-func (h heard) isList() bool { return h.Event == "updateUserlist" || h.Event == "userlistDelta" }
+func (h heard) isList() bool {
+	return h.Event == "updateUserlist" || h.Event == "userlistDelta" || h.Event == "userCount"
+}
 
 // hears checks the next frame that is no list.
 func (c *client) hears(want string) {

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -55,6 +56,7 @@ func (l *link) InProcessConn() (net.Conn, error) {
 type setup struct {
 	options     func(*Options)
 	door        func(*Door) // before anybody connects
+	listUsers   int         // 0: many
 	maxSessions int
 	budget      socket.Budget
 	tls         bool
@@ -129,7 +131,7 @@ func start(t testing.TB, s setup) *fixture {
 	announcer, err := bus.NewAnnouncer(f.conn, name, incarnation, discard)
 	must(err)
 	end("announcer", announcer.Close)
-	lists, err := roster.New(roster.Options{Gateway: name, Conn: f.conn, Limits: roster.Limits{ListUsers: 5000, WholeBytes: 16 << 20}, Log: discard})
+	lists, err := roster.New(roster.Options{Gateway: name, Conn: f.conn, Limits: roster.Limits{ListUsers: cmp.Or(s.listUsers, 5000), WholeBytes: 16 << 20}, Log: discard})
 	must(err)
 	following, stop := context.WithCancel(context.Background())
 	followed := make(chan error, 1)
