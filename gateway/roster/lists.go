@@ -78,7 +78,7 @@ func (l *Lists) Leave(now time.Time, session string) {
 	}
 	delete(l.own, session)
 	v.room.removeViewer(v)
-	l.leave(now, v.login.Room, v.login.User)
+	l.leave(now, v.login.Room, v.login.User, v.login.Since)
 	l.index.remove(v.login.User, l.gateway)
 }
 
@@ -96,7 +96,7 @@ func (l *Lists) Apply(now time.Time, changes []Change) {
 		switch {
 		case c.Gateway == l.gateway:
 		case c.Left:
-			l.leave(now, c.Room, c.User)
+			l.leave(now, c.Room, c.User, c.Since)
 			l.index.remove(c.User, c.Gateway)
 			l.remote--
 		default:
@@ -247,8 +247,8 @@ func (l *Lists) enter(now time.Time, name, user string, since int64) *room {
 }
 
 // leave takes back an enter.
-func (l *Lists) leave(now time.Time, name, user string) {
-	if rm := l.rooms[name]; rm.leave(user) {
+func (l *Lists) leave(now time.Time, name, user string, since int64) {
+	if rm := l.rooms[name]; rm.leave(user, since) {
 		l.touch(now, rm)
 	}
 }

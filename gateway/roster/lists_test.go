@@ -19,16 +19,12 @@ import (
 type truth struct {
 	mu       sync.Mutex
 	sessions map[wire.Ref]wire.Login
-	places   map[[2]string]int64 // room and user → his place
 }
 
 func (tr *truth) enter(gateway string, l wire.Login) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.sessions[wire.Ref{Gateway: gateway, Session: l.Session}] = l
-	if _, here := tr.places[[2]string{l.Room, l.User}]; !here {
-		tr.places[[2]string{l.Room, l.User}] = l.Since
-	}
 }
 
 func (tr *truth) leave(gateway, session string) wire.Login {
@@ -37,12 +33,6 @@ func (tr *truth) leave(gateway, session string) wire.Login {
 	ref := wire.Ref{Gateway: gateway, Session: session}
 	gone := tr.sessions[ref]
 	delete(tr.sessions, ref)
-	for _, l := range tr.sessions {
-		if l.Room == gone.Room && l.User == gone.User {
-			return gone
-		}
-	}
-	delete(tr.places, [2]string{gone.Room, gone.User})
 	return gone
 }
 
@@ -56,9 +46,9 @@ func (tr *truth) inRoom(room string) map[string]int64 {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	places := make(map[string]int64)
-	for key, since := range tr.places {
-		if key[0] == room {
-			places[key[1]] = since
+	for _, l := range tr.sessions {
+		if place, here := places[l.User]; l.Room == room && (!here || l.Since < place) {
+			places[l.User] = l.Since
 		}
 	}
 	return places
@@ -140,7 +130,7 @@ func TestClientsHaveTheList(t *testing.T) {
 			r := offline(t)
 			defer goFanOut(r)()
 			w := &world{
-				r: r, truth: &truth{sessions: make(map[wire.Ref]wire.Login), places: make(map[[2]string]int64)},
+				r: r, truth: &truth{sessions: make(map[wire.Ref]wire.Login)},
 				own: make(map[string]*witness),
 			}
 			for range rapid.IntRange(1, 60).Draw(rt, "steps") {

@@ -30,10 +30,9 @@ type room struct {
 
 // member is a user in a room.
 type member struct {
-	user     string
-	sessions int   // here in the room, on any gateway
-	since    int64 // of the login he came with: his place for as long as he has sessions
-	touched  bool  // he is in room.touched
+	user    string
+	sinces  sinces // of his sessions here in the room, on any gateway
+	touched bool   // he is in room.touched
 
 	listed      bool  // he is in room.list
 	listedSince int64 // his place there
@@ -70,20 +69,17 @@ func (rm *room) enter(user string, since int64) bool {
 		m = &member{user: user}
 		rm.members[user] = m
 	}
-	m.sessions++
-	if m.sessions > 1 {
+	if !m.sinces.add(since) {
 		return false
 	}
-	m.since = since
 	rm.touch(m)
 	return true
 }
 
 // leave lets a session of a user out, and reports whether that touches the list. The session must have entered.
-func (rm *room) leave(user string) bool {
+func (rm *room) leave(user string, since int64) bool {
 	m := rm.members[user]
-	m.sessions--
-	if m.sessions > 0 {
+	if !m.sinces.remove(since) {
 		return false
 	}
 	rm.touch(m)
@@ -123,11 +119,11 @@ func (rm *room) settle(limit int) (change *Update, switched bool) {
 	var left, joined []*member
 	for _, m := range rm.touched {
 		m.touched = false
-		here := m.sessions > 0
+		here := !m.sinces.none()
 		if !here {
 			delete(rm.members, m.user)
 		}
-		if here && m.listed && m.since == m.listedSince {
+		if here && m.listed && m.sinces.least == m.listedSince {
 			continue
 		}
 		if m.listed {
@@ -178,7 +174,7 @@ func (rm *room) remove(left []*member) {
 // insert sorts joined and puts them into the list. It gives their places there, nil if all were appended.
 func (rm *room) insert(joined []*member) (at []int) {
 	for _, m := range joined {
-		m.listed, m.listedSince = true, m.since
+		m.listed, m.listedSince = true, m.sinces.least
 		if rm.pages != nil {
 			rm.pages.ReplaceOrInsert(m.user)
 		}

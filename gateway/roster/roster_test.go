@@ -231,6 +231,7 @@ func TestFollowsPresence(t *testing.T) {
 	metrics(t, r, map[string]float64{
 		"beckon_roster_users": 3, "beckon_roster_remote_sessions": 2, "beckon_roster_rooms": 1,
 		"beckon_roster_live": 1, "beckon_roster_resyncs_total": 0, "beckon_roster_updates_missed_total": 0,
+		"beckon_roster_waiting": 0,
 	})
 }
 

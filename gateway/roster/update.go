@@ -34,7 +34,7 @@ type Update struct {
 	// this gateway, for as long as the room has sessions.
 	Version uint64
 
-	// Users is the list of a Whole: each user once, by the time of the login he came with, then by id.
+	// Users is the list of a Whole: each user once, by the time of the earliest login of those that he has there now, then by id.
 	Users []string
 
 	// From is the version that a Delta applies to: Version-1.

@@ -51,11 +51,39 @@ export interface StateChange {
 }
 
 export interface UserChange {
-  /** Everybody in the room, oneself included, in the order in which they came. */
+  /** Everybody in the room, oneself included, in the order in which they came. Empty in a large room. */
   users: readonly string[];
+  /** Compared with the last list that there was, also after a reconnect, and when a room is no longer large. */
   joined: readonly string[];
   left: readonly string[];
+  /** How many are in the room. */
+  count: number;
+  /** The room has too many for a list: see `Beckon.list`. */
+  large: boolean;
 }
+
+export interface UserQuery {
+  /** Of the user ids, as they are written. Default: all. */
+  prefix?: string;
+  /** Those that come after this id, who need not be there: the last of the page before. */
+  after?: string;
+  /** Most users on the page, 1 to 500. Default: 100. */
+  limit?: number;
+}
+
+export interface UserPage {
+  /** In ascending order of their ids' bytes. */
+  users: string[];
+  /** There are others behind them. */
+  more: boolean;
+  /** How many are in the whole room. */
+  count: number;
+  /** Of the list, and only within one connection; pages of different versions may overlook somebody. */
+  version: number;
+}
+
+/** `degraded`: the gateway does not hear who comes and goes elsewhere, so that the list may be out of date. */
+export type PresenceState = "ok" | "degraded";
 
 export interface Message {
   from: string;
@@ -67,6 +95,7 @@ export interface Message {
 export interface BeckonEvents {
   state: StateChange;
   users: UserChange;
+  presence: { state: PresenceState };
   /** Somebody is calling; the call is `ringing`. */
   call: Call;
   message: Message;
@@ -94,6 +123,11 @@ export class Beckon {
    * with a `BeckonError` otherwise. With `unknown` it may have arrived all the same.
    */
   send(user: string, data: unknown, options?: { toSession?: string }): Promise<void>;
+  /**
+   * Asks for a part of the user list by user id, in a room of any size. Rejects with a `BeckonError`: `disconnected`,
+   * `unknown` when no answer came or the connection was lost, or what the gateway did not accept.
+   */
+  list(query?: UserQuery): Promise<UserPage>;
 
   readonly state: ConnectionState;
   /** From the first time online. */
@@ -102,8 +136,12 @@ export class Beckon {
   readonly sessionId?: string;
   readonly room?: string;
   readonly limits?: Readonly<Record<string, number>>;
-  /** While reconnecting, as it was last known. */
+  /** While reconnecting, as it was last known; so are `count` and `large`. */
   readonly users: readonly string[];
+  readonly count: number;
+  readonly large: boolean;
+  /** `ok` after each reconnect, until the gateway says otherwise. */
+  readonly presence: PresenceState;
   /** Those that have not ended. */
   readonly calls: readonly Call[];
 

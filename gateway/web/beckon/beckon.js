@@ -35,6 +35,7 @@ export class Beckon extends Emitter {
     const address = new URL(url, globalThis.document?.baseURI);
     address.protocol = address.protocol.replace(/^http/, "ws");
     this.room = room;
+    this.presence = "ok";
     this.#signaling = new Signaling(address, { user, room });
     this.#line = { self: user, iceServers, unsaid: [], request: (event, data) => this.#signaling.request(event, data) };
     this.#ownServers = iceServers !== undefined;
@@ -52,6 +53,14 @@ export class Beckon extends Emitter {
 
   get users() {
     return this.#list.users;
+  }
+
+  get count() {
+    return this.#list.count;
+  }
+
+  get large() {
+    return this.#list.large;
   }
 
   get calls() {
@@ -98,12 +107,20 @@ export class Beckon extends Emitter {
     if (!arrived(outcome)) throw outcomeError(outcome, user);
   }
 
+  async list({ prefix, after, limit } = {}) {
+    const page = await this.#signaling.request("list", { prefix, after, limit });
+    if (page.users) return page;
+    if (page === "disconnected") throw new BeckonError("disconnected", "There is no connection to the server at the moment.");
+    throw new BeckonError("unknown", "The server has not answered.");
+  }
+
   #welcomed({ userId, sessionId, room, iceServers, limits }) {
     this.userId = userId;
     this.sessionId = sessionId;
     this.room = room;
     this.limits = limits;
     this.#list.expect();
+    this.#stands("ok");
     this.#syncing = false;
     this.#line.self = userId;
     if (!this.#ownServers) this.#line.iceServers = iceServers; // with their credentials, which change
@@ -126,6 +143,15 @@ export class Beckon extends Emitter {
         else this.#sync();
         break;
       }
+      case "userCount":
+        this.#syncing = false;
+        this.#list.replaceByCount(data);
+        for (const call of this.#calls) call.presence(true); // nobody says otherwise any more
+        this.#listChanged({ joined: [], left: [] });
+        break;
+      case "presence":
+        if (["ok", "degraded"].includes(data.state)) this.#stands(data.state); // others a later version may explain
+        break;
       case "message":
         this.emit("message", data);
         break;
@@ -149,7 +175,14 @@ export class Beckon extends Emitter {
       if (change.left.includes(call.peer)) call.presence(false);
       else if (change.joined.includes(call.peer)) call.presence(true);
     }
-    this.emit("users", { users: this.users, ...change });
+    const { users, count, large } = this.#list;
+    this.emit("users", { users, ...change, count, large });
+  }
+
+  #stands(state) {
+    if (state === this.presence) return;
+    this.presence = state;
+    this.emit("presence", { state });
   }
 
   #offered(signal) {

@@ -69,8 +69,8 @@ export class Signaling extends Emitter {
   }
 
   /**
-   * Sends a frame, now or never, and gives its outcome: one of docs/protocol.md, or "disconnected". Rejects when the gateway
-   * did not accept it.
+   * Sends a frame, now or never, and gives its outcome: one of docs/protocol.md, or "disconnected"; of a "list" the page, if
+   * it came. Rejects when the gateway did not accept it.
    */
   request(event, data) {
     if (this.#state !== "online") return Promise.resolve("disconnected");
@@ -129,6 +129,9 @@ export class Signaling extends Emitter {
         break;
       case "ack":
         this.#asked.get(id)?.(undefined, data.status);
+        break;
+      case "userlistPage":
+        this.#asked.get(id)?.(undefined, data);
         break;
       case "error": {
         const error = new BeckonError(data.code, data.message);
