@@ -29,8 +29,8 @@ const (
 	handshakeWait = 5 * time.Second
 	// awayTolerance is for how long NATS may be away before new logins are sent away; shorter absences they wait for.
 	awayTolerance = 2 * time.Second
-	bufferSize    = 512     // of each connection's reader, which is there however idle it is
-	writeBuffer   = 4 << 10 // shared by all, so that most frames are one write
+	bufferSize    = 512      // of each connection's reader, which is there however idle it is
+	writeBuffer   = 16 << 10 // shared by all; a longer frame is two writes, and wakes its client twice
 )
 
 // Clients that are sent away are told to come back in retrySoonest to retryLatest whole seconds, each in another, lest
