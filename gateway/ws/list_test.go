@@ -63,3 +63,19 @@ func TestClientsAreToldThatPresenceIsAway(t *testing.T) {
 	degraded(f.login("alice"))
 	degraded(f.login("bob")) // who comes when it is so
 }
+
+// A client cannot make a gateway send more than it could itself.
+func TestPagesHaveALimit(t *testing.T) {
+	f := start(t, setup{options: func(o *Options) { o.Rates = Rates{Frames: 1000, Bytes: 2000} }})
+	c := f.login("alice")
+	for i := range 40 { // of some 100 bytes each, as the answers have
+		switch h := c.ask(fmt.Sprintf(`{"event":"list","id":"%d"}`, i)); {
+		case h.Event == "userlistPage":
+		case i > 0 && h.Event == "error" && h.text("code") == `"rate_limited"`:
+			return
+		default:
+			t.Fatalf("heard %s", h)
+		}
+	}
+	t.Error("forty pages at once")
+}

@@ -77,7 +77,13 @@ func (c *conn) settle() bool {
 func (c *conn) obey(f *frame) {
 	switch s := c.session.Load(); f.ask {
 	case askList:
-		c.push(encodePage(f.id, c.door.o.Hub.Page(s, f.query)), true)
+		page := encodePage(f.id, c.door.o.Hub.Page(s, f.query))
+		// What it makes us send counts like what it sends: a short frame must not be worth a long answer for nothing.
+		if !c.bytes.AllowN(time.Now(), min(len(page), c.bytes.Burst())) {
+			c.refuse(f.id, &refusal{codeRateLimited, "more pages than allowed"})
+			return
+		}
+		c.push(page, true)
 		return
 	case askSync:
 		c.door.o.Hub.Sync(s)

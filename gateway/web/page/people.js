@@ -1,43 +1,97 @@
 import { displayName } from "./beckon/beckon.js";
+import { Crowd } from "./crowd.js";
 import { $, icon, make, portray } from "./dom.js";
 
 const manyPeople = 8; // from here on there is a field to find one
 const mostRows = 300; // of more people only those that are looked for can be seen
 
-/** The list of those who are here. */
+/** The list of those who are here. In a large room it has those whom its user looks for. */
 export class People {
   #users = []; // oneself first
   #self;
+  #large = false;
+  #crowd;
   #rows = new Map(); // user -> li, of those who are shown
   #call;
   #enabled = true;
 
-  constructor({ call }) {
+  /** list asks the server for a page of the user list. */
+  constructor({ call, list }) {
     this.#call = call;
+    this.#crowd = new Crowd({ list, changed: () => this.#draw() });
     $("people-title").tabIndex = -1; // where the focus goes when what had it is gone
-    $("filter").addEventListener("input", () => this.#draw());
+    $("filter").addEventListener("input", () => this.#find());
+    $("show-more").addEventListener("click", () => this.#showMore());
   }
 
-  show(users, self) {
+  show({ users, count, large }, self) {
     if (self !== this.#self) this.#rows.clear();
     this.#self = self;
     this.#users = [self, ...users.filter((user) => user !== self)];
-    $("count").textContent = users.length;
-    $("alone").hidden = users.length > 1;
-    $("filter").hidden = users.length <= manyPeople;
-    this.#draw();
+    $("count").textContent = count.toLocaleString("en");
+    $("alone").hidden = count > 1;
+    $("filter").hidden = !large && count <= manyPeople;
+    this.#large = large;
+    if (large) {
+      this.#crowd.refresh(this.#wanted);
+    } else {
+      this.#crowd.leave();
+      this.#draw();
+    }
   }
 
   enable(enabled) {
     this.#enabled = enabled;
-    for (const button of $("people").querySelectorAll("button")) button.disabled = !enabled;
+    if (!enabled) this.#crowd.expire();
+    for (const button of $("all").querySelectorAll("button")) button.disabled = !enabled;
+  }
+
+  get #wanted() {
+    return $("filter").hidden ? "" : $("filter").value.trim();
+  }
+
+  #find() {
+    if (this.#large) this.#crowd.look(this.#wanted);
+    else this.#draw();
+  }
+
+  // What has the focus is below those who come, or is gone with the last of them.
+  async #showMore() {
+    const before = $("people").childElementCount;
+    await this.#crowd.next();
+    ($("people").children[before]?.querySelector("button") ?? $("people-title")).focus();
+  }
+
+  #draw() {
+    if (this.#large) this.#drawCrowd();
+    else this.#drawList();
+  }
+
+  #drawList() {
+    const wanted = this.#wanted.toLocaleLowerCase();
+    const found = wanted ? this.#users.filter((user) => user.toLocaleLowerCase().includes(wanted)) : this.#users;
+    this.#fill(found.slice(0, mostRows));
+    const more = found.length - this.#rows.size;
+    $("more").hidden = more === 0;
+    $("more").textContent = `And ${more} more. Look for a name to see them.`;
+    $("show-more").hidden = true;
+    say("");
+  }
+
+  #drawCrowd() {
+    const { users, more, text, error } = this.#crowd;
+    this.#fill(text ? users : [this.#self, ...users.filter((user) => user !== this.#self)]);
+    $("more").hidden = true;
+    $("show-more").hidden = !more;
+    const many = `${more ? "the first " : ""}${users.length || "none"}`;
+    if (error) say(error.message);
+    else if (text) say(`Names that begin with “${displayName(text)}”: ${many}.`);
+    else say(more ? `These are ${many} by name.` : "");
   }
 
   // Rows stay who they are, so that a list that changes does not take the focus away.
-  #draw() {
-    const wanted = $("filter").hidden ? "" : $("filter").value.trim().toLocaleLowerCase();
-    const found = wanted ? this.#users.filter((user) => user.toLocaleLowerCase().includes(wanted)) : this.#users;
-    const rows = new Map(found.slice(0, mostRows).map((user) => [user, this.#rows.get(user) ?? this.#row(user)]));
+  #fill(users) {
+    const rows = new Map(users.map((user) => [user, this.#rows.get(user) ?? this.#row(user)]));
     const list = $("people");
     const focused = list.contains(document.activeElement) && document.activeElement.closest("li");
     this.#rows = rows;
@@ -54,9 +108,6 @@ export class People {
     }
     while (next) next = remove(next);
     if (focused && !focused.isConnected) $("people-title").focus();
-    const more = found.length - rows.size;
-    $("more").hidden = more === 0;
-    $("more").textContent = `And ${more} more. Look for a name to see them.`;
   }
 
   #row(user) {
@@ -83,4 +134,9 @@ function remove(row) {
   const next = row.nextElementSibling;
   row.remove();
   return next;
+}
+
+// What a screen reader has read once it need not read again.
+function say(text) {
+  if ($("found").textContent !== text) $("found").textContent = text;
 }
