@@ -93,6 +93,31 @@ func TestLargeRoomIsCounted(t *testing.T) {
 	})
 }
 
+// The more there are to be told, the more seldom they are: but a lone change is told at once.
+func TestManyViewersAreToldMoreSeldom(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := NewLists("here", Limits{ListUsers: 100_000, WholeBytes: 1 << 30})
+	const viewers = 20_000
+	for i := range viewers {
+		l.Join(now, login(fmt.Sprint("s", i), fmt.Sprint("user-", i), "lobby", int64(i)), &reader{}, false)
+	}
+	l.Flush(now, nil)
+	for _, test := range []struct {
+		quiet time.Duration
+		want  time.Duration
+	}{{0, viewers * viewerInterval}, {time.Minute, 0}, {300 * time.Millisecond, viewers*viewerInterval - 300*time.Millisecond}} {
+		now = now.Add(test.quiet)
+		user := fmt.Sprint("late-", test.quiet)
+		l.Apply(now, []Change{{Entry: entry("there", user, user, 1<<40)}})
+		at, ok := l.Next()
+		if !ok || at.Sub(now) != test.want {
+			t.Errorf("after %v of quiet a change is told in %v, want %v", test.quiet, at.Sub(now), test.want)
+		}
+		now = at
+		l.Flush(now, nil)
+	}
+}
+
 func TestPages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Unix(1000, 0)

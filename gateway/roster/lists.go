@@ -11,8 +11,11 @@ import (
 const (
 	// interval is the least time between two updates of one room's list,
 	interval = 250 * time.Millisecond
-	// and countInterval between two counts of a room that has too many for a list.
+	// countInterval that between two counts of a room that has too many for a list,
 	countInterval = time.Second
+	// and both grow to viewerInterval for each viewer: a frame costs what it costs however short it is, and in a room of ten
+	// thousand the updates would leave no time for those who still want to come in.
+	viewerInterval = 50 * time.Microsecond
 )
 
 // Limits bound what the lists cost.
@@ -199,6 +202,7 @@ func (l *Lists) flush(now time.Time, rm *room, pushes []Push) []Push {
 	if rm.waiting == 0 {
 		rm.whole = nil
 	}
+	rm.pace()
 	return pushes
 }
 

@@ -3,6 +3,7 @@ package roster
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/google/btree"
 
@@ -144,9 +145,9 @@ func (rm *room) settle(limit int) (change *Update, switched bool) {
 	rm.whole = nil
 	switch n := len(rm.list); {
 	case !rm.counted && n > limit:
-		rm.counted, switched, rm.gate.Interval = true, true, countInterval
+		rm.counted, switched = true, true
 	case rm.counted && n <= limit-limit/10:
-		rm.counted, switched, rm.gate.Interval = false, true, interval
+		rm.counted, switched = false, true
 	}
 	if rm.counted {
 		return rm.count(), switched
@@ -197,6 +198,15 @@ func (rm *room) insert(joined []*member) (at []int) {
 		j--
 	}
 	return at
+}
+
+// pace sets the time to the next flush by what this one was.
+func (rm *room) pace() {
+	least := interval
+	if rm.counted {
+		least = countInterval
+	}
+	rm.gate.Interval = max(least, time.Duration(len(rm.viewers))*viewerInterval)
 }
 
 // snapshot is the whole list.

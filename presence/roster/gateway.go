@@ -74,7 +74,11 @@ func (r *Roster) requests(now time.Time) []Ask {
 			continue
 		}
 		still = append(still, g)
-		if g.asked.IsZero() || now.Sub(g.asked) >= askEvery {
+		every := askEvery
+		if now.Sub(r.answered) < askEvery {
+			every = askBusy
+		}
+		if g.asked.IsZero() || now.Sub(g.asked) >= every {
 			r.asks++
 			g.asked = now
 			due = append(due, Ask{Gateway: g.name, Number: r.asks})

@@ -42,7 +42,8 @@ const (
 	DeltaEvery = 25 * time.Millisecond
 
 	settling  = 600 * time.Millisecond // by then every gateway that lives has beaten twice
-	askEvery  = 250 * time.Millisecond // for each gateway
+	askEvery  = 250 * time.Millisecond // for each gateway, but while answers of others arrive:
+	askBusy   = time.Second            // then its own may be waiting behind them
 	deaf      = 700 * time.Millisecond // without an echo of our beats, of which there is one every 250 ms
 	tickEvery = 50 * time.Millisecond  // the grain of leases and requests
 	pause     = time.Second            // a call that comes so much later than the last: the process stood still
@@ -62,6 +63,7 @@ type Roster struct {
 	doubted  time.Time // since when it rather doubts itself; zero if it does not
 	called   time.Time // the latest call
 	ticked   time.Time
+	answered time.Time // the latest chunk of an answer, of any gateway
 	complete bool
 
 	contested uint64
@@ -185,7 +187,7 @@ func (r *Roster) Snapshot(now time.Time, name string, number uint64, chunk *wire
 	if number != g.answer {
 		return
 	}
-	g.noticed = now
+	g.noticed, r.answered = now, now
 	g.asked = now // an answer that keeps coming is not asked for again
 	logins, whole := g.assembly.Add(chunk.ID, chunk.Chunk, chunk.Chunks, chunk.Logins)
 	if !whole {

@@ -151,6 +151,30 @@ func TestAnAnswerThatKeepsComingIsAwaited(t *testing.T) {
 	}
 }
 
+// Nor is another gateway asked again meanwhile, whose answer may wait behind: unless it takes a second.
+func TestAnswerMayWaitBehindAnother(t *testing.T) {
+	r := newReplica(t)
+	s := r.incarnation("A")
+	for i := range 5000 {
+		s.Join(r.now, login(fmt.Sprint("s", i), strings.Repeat("u", 100)+fmt.Sprint(i)))
+	}
+	s.beat()
+	number := r.asked()
+	r.Beat(r.now, "other", &wire.Beat{Incarnation: "B", Count: 1})
+	r.advance()
+	if len(r.asks) != 1 || r.asks[0].Gateway != "other" {
+		t.Fatalf("asked %v", r.asks)
+	}
+	_, chunks := s.Snapshot(r.now, "id")
+	for i := range 11 {
+		r.Snapshot(r.now, "gw", number, &chunks[i%2]) // never whole
+		r.sleep(200 * time.Millisecond)
+	}
+	if len(r.asks) != 3 || r.asks[2].Gateway != "other" {
+		t.Errorf("asked in 2 s: %v", r.asks)
+	}
+}
+
 // A busy gateway may need longer to answer than it takes until it is asked again, and then answers twice, by turns.
 func TestLateAnswerCounts(t *testing.T) {
 	r := newReplica(t)
