@@ -87,10 +87,15 @@ func (r *Roster) expire(now time.Time) {
 		}
 	}
 	switch mass := failing >= 2 && 2*failing >= believed; {
-	case !mass:
-		r.doubted = time.Time{}
-	case r.doubted.IsZero() && len(dying) > 0:
+	case mass && !r.Doubts() && len(dying) > 0:
 		r.doubted = now
+	case !mass && r.Doubts():
+		if now.Sub(r.doubted) < doubtFor {
+			// Somebody is back, so it was this replica that was cut off. What it heard of the others meanwhile does not count.
+			r.renew(now)
+			dying = nil
+		}
+		r.doubted = time.Time{}
 	}
 	if r.Doubts() && now.Sub(r.doubted) < doubtFor {
 		return
