@@ -110,6 +110,9 @@ func (l *Lists) Apply(now time.Time, changes []Change) {
 	}
 }
 
+// Gateways names the gateways that hold sessions of a user, this one included. This alone is safe for concurrent use.
+func (l *Lists) Gateways(user string) []string { return l.index.gateways(user) }
+
 // Page gives a part of the list of a session's room, as it was told last; nothing if the session is not in.
 func (l *Lists) Page(session string, q Query) Page {
 	if v := l.own[session]; v != nil {

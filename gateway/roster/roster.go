@@ -120,7 +120,7 @@ func (r *Roster) Page(session string, q Query) Page {
 }
 
 // Gateways names the gateways that hold sessions of a user, this one included. It never waits for anything long.
-func (r *Roster) Gateways(user string) []string { return r.lists.index.gateways(user) }
+func (r *Roster) Gateways(user string) []string { return r.lists.Gateways(user) }
 
 // Shows reports whether any gateway holds sessions of a user.
 func (r *Roster) Shows(user string) bool { return r.lists.index.shows(user) }

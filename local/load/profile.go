@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,11 +25,19 @@ func startProfiles(ctx context.Context, ops [2]string, dir string, d time.Durati
 	fetches, ctx := errgroup.WithContext(ctx)
 	for i, addr := range ops {
 		for kind, path := range map[string]string{"cpu": "profile", "allocs": "allocs"} {
-			file := filepath.Join(dir, fmt.Sprintf("gateway-%s.%s.pprof", strings.ToLower(gatewayNames[i]), kind))
+			file := filepath.Join(dir, fmt.Sprintf("gateway-%c.%s.pprof", 'a'+i, kind))
 			url := fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", addr, path, int(d/time.Second))
 			fetches.Go(func() error { return fetchProfile(ctx, url, file, d+profileGrace) })
 		}
 	}
+	return &profiler{fetches}
+}
+
+// startProfile begins to profile the processor time of one service for d, cut to seconds, and writes it to file. Call wait.
+func startProfile(ctx context.Context, ops, file string, d time.Duration) *profiler {
+	fetches, ctx := errgroup.WithContext(ctx)
+	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", ops, int(d/time.Second))
+	fetches.Go(func() error { return fetchProfile(ctx, url, file, d+profileGrace) })
 	return &profiler{fetches}
 }
 

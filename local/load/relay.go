@@ -55,6 +55,15 @@ func (o *Relay) Validate() error {
 	return nil
 }
 
+// relayLayout is two gateways without the limits of a session, which load from a few sessions would reach, and which let
+// go of sessions at once.
+func relayLayout(presence bool) layout {
+	return layout{
+		presence: presence, gateways: []string{"A", "B"},
+		args: []string{"--rate-frames=1000000", "--rate-bytes=1073741824", "--drain=0s"},
+	}
+}
+
 // Run builds and starts the servers, puts load on them and stops them, whatever happens. It fails when a message is lost,
 // comes twice, out of order or changed, and when a server ends.
 func (o Relay) Run(ctx context.Context) (report *Report, err error) {
@@ -64,19 +73,19 @@ func (o Relay) Run(ctx context.Context) (report *Report, err error) {
 	ctx, cancel := context.WithTimeout(ctx, overhead+o.Warmup+2*o.Duration)
 	defer cancel()
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	s, err := startServers(ctx, o.Presence, o.Log)
+	programs, err := build(ctx, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil && context.Cause(ctx) == nil {
-			err = fmt.Errorf("%w\nthe servers' last words:\n%s", err, s.said())
-		}
-		err = errors.Join(err, s.stop(context.WithoutCancel(ctx)))
-	}()
+	defer func() { err = errors.Join(err, programs.Remove()) }()
+	s, err := startServers(ctx, programs, relayLayout(o.Presence), o.Log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = s.finish(ctx, err) }()
 
 	o.Log.Info("logging in", "clients", 2*o.Pairs)
-	t, err := connect(ctx, s.listen, o.Pairs, o.Acks)
+	t, err := connect(ctx, [2]string(s.listen), o.Pairs, o.Acks)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +110,7 @@ func (o Relay) closedLoop(t *traffic, s *servers) (Phase, error) {
 	var profiles *profiler
 	begin := func() (err error) {
 		if o.Profile != "" {
-			profiles = startProfiles(t.ctx, s.ops, o.Profile, o.Duration)
+			profiles = startProfiles(t.ctx, [2]string(s.ops), o.Profile, o.Duration)
 		}
 		from, err = s.read()
 		return err

@@ -55,11 +55,12 @@ func TestRelayEndsWhenToldTo(t *testing.T) {
 }
 
 func TestRelayNoticesThatAServerDied(t *testing.T) {
-	s, err := startServers(t.Context(), false, slog.New(slog.DiscardHandler))
+	log := slog.New(slog.DiscardHandler)
+	s, err := startServers(t.Context(), testPrograms(t), relayLayout(false), log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	traffic, err := connect(t.Context(), s.listen, 2, false)
+	traffic, err := connect(t.Context(), [2]string(s.listen), 2, false)
 	if err != nil {
 		t.Fatal(errors.Join(err, s.stop(t.Context())))
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -52,19 +51,15 @@ func (s *servers) phase(from, to reading, messages int64, latency *histogram) Ph
 	p := Phase{
 		Seconds: seconds, Messages: messages, PerSecond: float64(messages) / seconds, Latency: latency.latency(),
 	}
-	others := to.machine - from.machine
-	for i := range to.cpu {
-		others -= to.cpu[i] - from.cpu[i]
-		cost := Cost{"load generator", micros(to.cpu[i]-from.cpu[i]) / float64(max(1, messages))}
-		if i < len(s.processes) {
-			cost.Process = s.processes[i].Name()
-			if s.relaying[i] {
-				p.RelayCPU += cost.Micros
-			}
+	spent, others := s.spent(from, to)
+	p.Others = others
+	for i, used := range spent {
+		cost := Cost{used.Process, 1e6 * used.Seconds / float64(max(1, messages))}
+		if i < len(s.relaying) && s.relaying[i] {
+			p.RelayCPU += cost.Micros
 		}
 		p.CPU = append(p.CPU, cost)
 	}
-	p.Others = max(0, others.Seconds()/seconds/float64(runtime.NumCPU()))
 	return p
 }
 

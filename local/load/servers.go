@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -13,85 +14,97 @@ import (
 	"beckon/local/proc"
 )
 
-// gatewayNames are the names of the gateways, in the order of servers' listen and ops.
-var gatewayNames = [2]string{"A", "B"}
-
-// gatewayArgs lift the limits of a session, which load from a few sessions would reach, and let go of sessions at once.
-var gatewayArgs = []string{"--rate-frames=1000000", "--rate-bytes=1073741824", "--drain=0s"}
-
-// servers is the system under load: NATS, presence and two gateways, each a process of its own.
-type servers struct {
-	programs  *proc.Programs
-	processes []*proc.Process // in the order of their starts
-	relaying  []bool          // whether each of them carries messages; presence does not
-	listen    [2]string       // host:port where the gateways take clients
-	ops       [2]string       // their ops listeners
+// layout says which servers there are besides NATS.
+type layout struct {
+	presence bool
+	gateways []string // their names
+	args     []string // of each gateway
 }
 
-// startServers builds and starts everything. Call stop.
-func startServers(ctx context.Context, presence bool, log *slog.Logger) (_ *servers, err error) {
+// servers is the system under load: NATS, presence and gateways, each a process of its own.
+type servers struct {
+	processes   []*proc.Process // in the order of their starts
+	relaying    []bool          // whether each of them carries messages; presence does not
+	nats        string          // host:port for NATS clients
+	presence    *proc.Process   // nil if there is none
+	presenceOps string          // its ops listener
+	listen      []string        // host:port where the gateways take clients, in the order of the layout
+	ops         []string        // their ops listeners
+}
+
+// build builds the servers. Remove what it gives.
+func build(ctx context.Context, log *slog.Logger) (*proc.Programs, error) {
 	log.Info("building the servers")
-	programs, err := proc.Build(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := &servers{programs: programs}
+	return proc.Build(ctx)
+}
+
+// startServers starts everything. Call stop.
+func startServers(ctx context.Context, programs *proc.Programs, l layout, log *slog.Logger) (_ *servers, err error) {
+	s := &servers{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop(context.WithoutCancel(ctx)))
 		}
 	}()
 	log.Info("starting the servers")
-	var addresses [6]string
+	addresses := make([]string, 2+2*len(l.gateways))
 	for i := range addresses {
 		if addresses[i], err = proc.FreeAddress(); err != nil {
 			return nil, err
 		}
 	}
-	natsAddress, presenceOps := addresses[0], addresses[1]
-	s.listen, s.ops = [2]string(addresses[2:4]), [2]string(addresses[4:6])
+	s.nats, s.presenceOps = addresses[0], addresses[1]
+	s.listen, s.ops = addresses[2:2+len(l.gateways)], addresses[2+len(l.gateways):]
 
-	nats, err := programs.NATS(natsAddress)
+	nats, err := programs.NATS(s.nats)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.start(ctx, nats, true); err != nil {
+	if _, err := s.start(ctx, nats, true); err != nil {
 		return nil, err
 	}
-	if presence {
-		if err := s.start(ctx, programs.Presence(natsAddress, presenceOps), false); err != nil {
+	if l.presence {
+		if s.presence, err = s.start(ctx, programs.Presence(s.nats, s.presenceOps), false); err != nil {
 			return nil, err
 		}
 	}
-	for i, name := range gatewayNames {
-		spec := programs.Gateway(name, natsAddress, s.listen[i], s.ops[i], gatewayArgs...)
-		if !presence { // without which a gateway relays but does not call itself ready
+	for i, name := range l.gateways {
+		spec := programs.Gateway(name, s.nats, s.listen[i], s.ops[i], l.args...)
+		if !l.presence { // without which a gateway relays but does not call itself ready
 			spec.Ready = proc.Listening(s.listen[i])
 		}
-		if err := s.start(ctx, spec, true); err != nil {
+		if _, err := s.start(ctx, spec, true); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-func (s *servers) start(ctx context.Context, spec proc.Spec, relaying bool) error {
+func (s *servers) start(ctx context.Context, spec proc.Spec, relaying bool) (*proc.Process, error) {
 	p := proc.New(spec)
 	if err := p.Start(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	s.processes, s.relaying = append(s.processes, p), append(s.relaying, relaying)
-	return nil
+	return p, nil
 }
 
-// stop ends the servers, the last one first, and removes what was built. Its error tells of those that had ended before,
-// too.
+// stop ends the servers, the last one first. Its error tells of those that had ended before, too.
 func (s *servers) stop(ctx context.Context) error {
 	var errs []error
 	for _, p := range slices.Backward(s.processes) {
 		errs = append(errs, p.Err(), p.Stop(ctx))
 	}
-	return errors.Join(append(errs, s.programs.Remove())...)
+	return errors.Join(errs...)
+}
+
+// finish stops the servers after a run that ended with err, which is told with what they have said unless the run was
+// told to end.
+func (s *servers) finish(ctx context.Context, err error) error {
+	if err != nil && context.Cause(ctx) == nil {
+		err = fmt.Errorf("%w\nthe servers' last words:\n%s", err, s.said())
+	}
+	return errors.Join(err, s.stop(context.WithoutCancel(ctx)))
 }
 
 // said is the end of what each server has written, for whoever looks into a failure.
@@ -128,4 +141,29 @@ func (s *servers) read() (r reading, err error) {
 	}
 	r.cpu = append(r.cpu, own)
 	return r, nil
+}
+
+// Spent is the processor time of one process.
+type Spent struct {
+	Process string  `json:"process"`
+	Seconds float64 `json:"seconds"`
+}
+
+// generator is the name of this process in reports.
+const generator = "load generator"
+
+// spent is what each process has used between two readings, this one last, and what share of the machine's processors
+// others have.
+func (s *servers) spent(from, to reading) (each []Spent, others float64) {
+	rest := to.machine - from.machine
+	for i := range to.cpu {
+		used := to.cpu[i] - from.cpu[i]
+		rest -= used
+		name := generator
+		if i < len(s.processes) {
+			name = s.processes[i].Name()
+		}
+		each = append(each, Spent{name, used.Seconds()})
+	}
+	return each, max(0, rest.Seconds()/to.at.Sub(from.at).Seconds()/float64(runtime.NumCPU()))
 }

@@ -45,11 +45,21 @@ func poll(ctx context.Context, ready func(context.Context) error, ended <-chan s
 	}
 }
 
+// DialContext makes connections as that of a net.Dialer does, perhaps over another network than this process' own.
+type DialContext = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // Listening is a [Spec]'s Ready: a connection to addr, host:port, succeeds.
-func Listening(addr string) func(context.Context) error {
-	dialer := net.Dialer{Timeout: probeTimeout}
+func Listening(addr string) func(context.Context) error { return ListeningOver(nil, addr) }
+
+// ListeningOver is Listening over the network of that dialer; nil for this process' own.
+func ListeningOver(dial DialContext, addr string) func(context.Context) error {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
 	return func(ctx context.Context) error {
-		conn, err := dialer.DialContext(ctx, "tcp", addr)
+		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+		defer cancel()
+		conn, err := dial(ctx, "tcp", addr)
 		if err != nil {
 			return err
 		}
@@ -58,10 +68,13 @@ func Listening(addr string) func(context.Context) error {
 }
 
 // OK is a [Spec]'s Ready: a GET of url is answered with status 200. The error repeats what another answer says.
-func OK(url string) func(context.Context) error {
+func OK(url string) func(context.Context) error { return OKOver(nil, url) }
+
+// OKOver is OK over the network of that dialer; nil for this process' own.
+func OKOver(dial DialContext, url string) func(context.Context) error {
 	client := &http.Client{
 		Timeout:   probeTimeout,
-		Transport: &http.Transport{DisableKeepAlives: true}, // or connections and their goroutines would stay
+		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, // or connections and their goroutines would stay
 	}
 	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -19,13 +19,24 @@ import (
 // commands is the command line: a command for each kind of load.
 type commands struct {
 	Relay relay `cmd:"" help:"Relay signals between pairs of clients: what a message costs, and how long it takes."`
+	Storm storm `cmd:"" help:"Let users log in to one room as fast as a gateway takes them: the time until all hold all, and the bytes."`
+
+	Presence presence `cmd:"" help:"Tell a replica of presence of many users: its memory, its processor time, and how soon it is back after kill -9."`
 }
 
 type relay struct {
 	load.Relay `embed:""`
+	output     `embed:""`
+}
 
-	JSON  string `help:"File for the figures as JSON." type:"path" placeholder:"FILE" name:"json"`
-	Judge bool   `help:"Fail if a goal is missed."`
+type storm struct {
+	load.Storm `embed:""`
+	output     `embed:""`
+}
+
+type presence struct {
+	load.Presence `embed:""`
+	output        `embed:""`
 }
 
 // Run is called by kong.
@@ -35,20 +46,56 @@ func (r *relay) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	if err := report.Write(stdout); err != nil {
+	return r.say(report, stdout)
+}
+
+// Run is called by kong.
+func (s *storm) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
+	s.Log = log
+	report, err := s.Storm.Run(ctx)
+	if err != nil {
+		return err
+	}
+	return s.say(report, stdout)
+}
+
+// Run is called by kong.
+func (p *presence) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
+	p.Log = log
+	report, err := p.Presence.Run(ctx)
+	if err != nil {
+		return err
+	}
+	return p.say(report, stdout)
+}
+
+// output is what every command does with its figures.
+type output struct {
+	JSON  string `help:"File for the figures as JSON." type:"path" placeholder:"FILE" name:"json"`
+	Judge bool   `help:"Fail if a goal is missed."`
+}
+
+// report is what a load measured.
+type report interface {
+	Write(io.Writer) error
+	Judge() error
+}
+
+func (o *output) say(r report, stdout io.Writer) error {
+	if err := r.Write(stdout); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	if r.JSON != "" {
-		figures, err := json.MarshalIndent(report, "", "  ")
+	if o.JSON != "" {
+		figures, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
 			return fmt.Errorf("write the figures: %w", err)
 		}
-		if err := os.WriteFile(r.JSON, append(figures, '\n'), 0o644); err != nil {
+		if err := os.WriteFile(o.JSON, append(figures, '\n'), 0o644); err != nil {
 			return fmt.Errorf("write the figures: %w", err)
 		}
 	}
-	if r.Judge {
-		return report.Judge()
+	if o.Judge {
+		return r.Judge()
 	}
 	return nil
 }

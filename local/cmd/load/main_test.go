@@ -26,10 +26,17 @@ func TestCommandLine(t *testing.T) {
 	}{
 		"help":            {[]string{"relay", "--help"}, exitOK, "--pairs=100"},
 		"no command":      {nil, exitUsage, "relay"},
-		"unknown command": {[]string{"storm"}, exitUsage, "storm"},
+		"unknown command": {[]string{"flood"}, exitUsage, "flood"},
 		"no number":       {[]string{"relay", "--rate=fast"}, exitUsage, "--rate"},
 		"out of bounds":   {[]string{"relay", "--pairs=0"}, exitUsage, "--pairs: 0 is not between 1 and 5000"},
 		"a failed run":    {[]string{"relay"}, exitFailed, "build the servers"},
+
+		"help of storm":          {[]string{"storm", "--help"}, exitOK, "--users=1000,10000"},
+		"storm out of bounds":    {[]string{"storm", "--users=10,0"}, exitUsage, "--users: 0 is not between 1 and 15000"},
+		"a failed storm":         {[]string{"storm"}, exitFailed, "build the servers"},
+		"help of presence":       {[]string{"presence", "--help"}, exitOK, "--users=100000"},
+		"presence out of bounds": {[]string{"presence", "--rate=0"}, exitUsage, "--rate: 0 is not between 1 and 50000"},
+		"a failed presence":      {[]string{"presence"}, exitFailed, "build the servers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr strings.Builder
@@ -62,6 +69,51 @@ func TestRelayWritesItsFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	if report.Pairs != 2 || report.Paced.Messages != 20 || report.Closed.RelayCPU <= 0 {
+		t.Errorf("%s", raw)
+	}
+}
+
+func TestStormWritesItsFigures(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "figures.json")
+	var stdout, stderr strings.Builder
+	if code := run(t.Context(), []string{"storm", "--users=10,20", "--full=0", "--judge", "--json", file}, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d:\n%s", code, &stderr)
+	}
+	if !strings.Contains(stdout.String(), "20 users, changes") {
+		t.Errorf("no table:\n%s", &stdout)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report load.StormReport
+	if err := json.Unmarshal(raw, &report); err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Storms) != 2 || report.Storms[1].Users != 20 || report.Storms[1].Bytes == 0 {
+		t.Errorf("%s", raw)
+	}
+}
+
+func TestPresenceWritesItsFigures(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "figures.json")
+	var stdout, stderr strings.Builder
+	args := []string{"presence", "--users=50", "--gateways=2", "--rate=100", "--duration=200ms", "--json", file}
+	if code := run(t.Context(), args, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d:\n%s", code, &stderr)
+	}
+	if !strings.Contains(stdout.String(), "50 users on 2 gateways") {
+		t.Errorf("no table:\n%s", &stdout)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report load.PresenceReport
+	if err := json.Unmarshal(raw, &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Users != 50 || report.Rate != 100 || report.RebuildSeconds <= 0 {
 		t.Errorf("%s", raw)
 	}
 }
