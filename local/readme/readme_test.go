@@ -29,8 +29,11 @@ var elsewhere = map[string]struct{ file, text string }{
 	"docker compose up --detach --wait": {"local/deploy/compose_test.go", "docker-compose.yml"},
 	"go test -v ./local/browser/...":    {"Makefile", "go test -race"},
 	"go test -v ./local/e2e":            {"Makefile", "go test -race"},
-	"go test -v ./local/chaos":          {"Makefile", "go test -race"},
+	"go test -v ./local/sim":            {"Makefile", "go test -race"},
+	"make chaos":                        {"Makefile", "./local/chaos"},
 	"go run ./local/cmd/load relay":     {"local/load/relay_test.go", "func Test"},
+	"go run ./local/cmd/load storm":     {"local/load/storm_test.go", "func TestStorm("},
+	"go run ./local/cmd/load presence":  {"local/load/replica_test.go", "func TestPresence("},
 }
 
 var (
