@@ -1,16 +1,17 @@
 const pause = 250; // ms without a key, until a name is looked for
 const portion = 100; // people who are shown at once
-const stale = 30_000; // ms after which those who are shown are looked for again, if somebody came or went
+const stale = 30_000; // ms after which people are looked for again when somebody comes or goes
 
 /** Those of a large room whom its user looks for: the server has the list. */
 export class Crowd {
   users = [];
   more = false; // there are others
   text = ""; // what the names of users begin with
-  error; // why users are not those whom the user looks for
+  error; // why there are not more of them, or none
   #list;
   #changed;
-  #portions; // of the names that are looked for
+  #wanted; // the text that is looked for
+  #portions; // of it
   #timer;
   #asked; // when they were looked for, by performance.now()
 
@@ -21,9 +22,9 @@ export class Crowd {
   }
 
   /** Looks for names that begin with a text, when no other has been given for a moment. */
-  look(text, wait = pause) {
+  look(text) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#begin(text), wait);
+    this.#timer = setTimeout(() => this.#begin(text), pause);
   }
 
   /** Looks again if those who are shown may have gone meanwhile. Those who came by "Show more" would be lost by it. */
@@ -32,7 +33,7 @@ export class Crowd {
     if (this.#asked === undefined || (seen && performance.now() - this.#asked > stale)) this.#begin(text);
   }
 
-  /** Those who are shown are another connection's. */
+  /** Those who are shown are those of another connection. */
   expire() {
     this.#asked = undefined;
   }
@@ -45,42 +46,42 @@ export class Crowd {
     this.more = false;
   }
 
-  /** Shows the next portion as well. */
+  /** Shows the next portion as well, or tries again what failed. */
   async next() {
-    const before = this.users;
-    await this.#take(this.#portions, (found) => [...before, ...found]);
+    if (this.error) return this.#begin(this.#wanted);
+    await this.#take(this.#portions, () => this.users);
   }
 
   async #begin(text) {
     clearTimeout(this.#timer);
     this.#asked = performance.now();
+    this.#wanted = text;
     this.#portions = look(this.#list, text);
-    await this.#take(this.#portions, (found) => {
-      this.text = text;
-      return found;
-    });
+    await this.#take(this.#portions, () => []);
   }
 
-  async #take(portions, place) {
-    let part, error;
+  async #take(portions, before) {
+    let part = { users: [], more: false };
+    let error;
     try {
-      part = (await portions.next()).value;
+      part = (await portions.next()).value ?? part; // they may have come to an end
     } catch (err) {
       error = err;
     }
     if (portions !== this.#portions) return; // something else is looked for by now
+    if (!error || this.text !== this.#wanted) this.users = [...before(), ...part.users];
+    this.text = this.#wanted;
+    this.more = part.more;
     this.error = error;
-    if (part) this.users = place(part.users);
-    this.more = part?.more ?? false;
     this.#changed();
   }
 }
 
 // The server compares byte by byte, but people do not heed capitals when they look for a name.
 function spellings(text) {
-  const small = text.toLocaleLowerCase();
+  const small = text.toLowerCase();
   const [first = "", ...others] = small;
-  return [...new Set([text, small, first.toLocaleUpperCase() + others.join("")])];
+  return [...new Set([text, small, first.toUpperCase() + others.join("")])];
 }
 
 /** Gives those whose names begin with a text, by portions: {users, more}. */

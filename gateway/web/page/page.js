@@ -15,7 +15,7 @@ const view = new CallView({
   ring, again: (user, video) => place(user, video), idle: () => $("people-title").focus(), changed: () => incoming.refresh(),
 });
 const incoming = new Incoming({ ring, accept, current: () => view.call });
-const people = new People({ call: place });
+const people = new People({ call: place, list: (query) => beckon.list(query) });
 
 $("join-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -38,7 +38,8 @@ function join(user) {
   beckon?.close(); // it may still be trying, with another name
   beckon = new Beckon({ user, room: asked.get("room") ?? undefined });
   beckon.on("state", stateChanged);
-  beckon.on("users", ({ users }) => people.show(users, beckon.userId));
+  beckon.on("users", (change) => people.show(change, beckon.userId));
+  beckon.on("presence", standing);
   beckon.on("call", (call) => incoming.add(call));
   beckon.connect().then(() => joined(user), () => {}); // stateChanged says why not
 }
@@ -77,6 +78,7 @@ function stateChanged({ state, reason, retryIn }) {
   const online = state === "online";
   $("app").classList.toggle("away", !online);
   people.enable(online);
+  standing();
   if (state === "closed") {
     if (reason) {
       sessionStorage.removeItem(remembered);
@@ -90,6 +92,11 @@ function stateChanged({ state, reason, retryIn }) {
   }
   $("join-error").classList.toggle("calm", !reason);
   ($("app").hidden ? $("join-error") : $("connection")).textContent = text;
+}
+
+function standing() {
+  const stale = beckon.state === "online" && beckon.presence === "degraded";
+  $("standing").textContent = stale ? "This list may be out of date at the moment. Calls go on." : "";
 }
 
 function place(user, video) {

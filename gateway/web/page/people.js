@@ -42,8 +42,9 @@ export class People {
 
   enable(enabled) {
     this.#enabled = enabled;
-    if (!enabled) this.#crowd.expire();
+    this.#crowd.expire();
     for (const button of $("all").querySelectorAll("button")) button.disabled = !enabled;
+    if (this.#large) this.#drawCrowd();
   }
 
   get #wanted() {
@@ -57,7 +58,7 @@ export class People {
 
   // What has the focus is below those who come, or is gone with the last of them.
   async #showMore() {
-    const before = $("people").childElementCount;
+    const before = this.#crowd.error ? 0 : $("people").childElementCount;
     await this.#crowd.next();
     ($("people").children[before]?.querySelector("button") ?? $("people-title")).focus();
   }
@@ -82,7 +83,8 @@ export class People {
     const { users, more, text, error } = this.#crowd;
     this.#fill(text ? users : [this.#self, ...users.filter((user) => user !== this.#self)]);
     $("more").hidden = true;
-    $("show-more").hidden = !more;
+    $("show-more").hidden = !more && !(error && this.#enabled);
+    $("show-more").textContent = error ? "Try again" : "Show more";
     const many = `${more ? "the first " : ""}${users.length || "none"}`;
     if (error) say(error.message);
     else if (text) say(`Names that begin with “${displayName(text)}”: ${many}.`);

@@ -99,13 +99,14 @@
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 
-  /** Makes the page's client; states, lists and messages keep what it tells. */
+  /** Makes the page's client; states, lists, standings and messages keep what it tells. */
   globalThis.make = async (options) => {
     const { Beckon } = await import("/beckon/beckon.js");
     globalThis.beckon = new Beckon(options);
-    Object.assign(globalThis, { states: [], lists: [], messages: [], incoming: [] });
+    Object.assign(globalThis, { states: [], lists: [], standings: [], messages: [], incoming: [] });
     beckon.on("state", ({ state, reason, retryIn }) => states.push({ state, code: reason?.code, retryIn, at: performance.now() }));
     beckon.on("users", (change) => lists.push(change));
+    beckon.on("presence", ({ state }) => standings.push(state));
     beckon.on("message", (message) => messages.push(message));
     beckon.on("call", (call) => {
       incoming.push(call);

@@ -55,6 +55,7 @@ func list(s *stage) {
 		})`, nil)
 		alice.is(`lists`, []any{map[string]any{
 			"users": []string{"dave", "carol", "bob", "erin", "alice"}, "joined": []string{"dave", "erin"}, "left": []string{},
+			"count": 5, "large": false,
 		}})
 		enter("frank") // of which the gateway tells as it knows the list
 		shows(alice, "alice,bob,carol,frank")
@@ -161,6 +162,13 @@ const model = `(async () => {
 			const before = list.users;
 			same(step, "a gap", list.apply({ from: version + 1 + below(5), version: version + 9, joined: ["nobody"], left: some(users, 0.5) }), undefined);
 			same(step, "the list after a gap", list.users, before);
+		} else if (kind < 0.11) { // a large room, for a while
+			const count = users.length + below(9);
+			list.replaceByCount({ version: version + 1, count });
+			same(step, "a large room", [list.users, list.count, list.large], [[], count, true]);
+			same(step, "a delta in a large room", list.apply({ from: version + 1, version: version + 2, joined: ["nobody"], left: [] }), undefined);
+			version = undefined;
+			continue;
 		} else if (kind < 0.12) { // another connection
 			list.expect();
 			same(step, "a delta before the list", list.apply({ from: version, version: version + 1, joined: ["nobody"], left: [] }), undefined);
@@ -182,7 +190,7 @@ const model = `(async () => {
 			users = next;
 			version++;
 		}
-		same(step, "the list", list.users, users);
+		same(step, "the list", [list.users, list.count, list.large], [users, users.length, false]);
 	}
 	if (names < 3000) throw new Error("only " + names + " users");
 })()`

@@ -60,6 +60,8 @@ func TestGateway(t *testing.T) {
 	s := open(t)
 	connection(s)
 	list(s)
+	largeRooms(s)
+	presenceAway(s)
 	messages(s)
 }
 
@@ -85,10 +87,14 @@ func TestPeers(t *testing.T) {
 func start(t testing.TB, o local.Options) *local.Stack {
 	t.Helper()
 	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	more := o.Gateway
 	o.Gateway = func(i int, c *gateway.Config) {
 		c.Drain = 0
 		if i == 1 {
 			c.RateFrames = slowFrames
+		}
+		if more != nil {
+			more(i, c)
 		}
 	}
 	stack, err := local.Start(context.WithoutCancel(t.Context()), o)

@@ -13,7 +13,7 @@
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const dialog = document.querySelector("dialog[open]");
-  const visible = (e) => e.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && (!dialog || dialog.contains(e));
+  const visible = (e) => e.checkVisibility({ contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true }) && (!dialog || dialog.contains(e));
   // What is behind an element: the backgrounds of those around it, and behind a picture anything, so that the worst counts.
   const ground = (element, worst) => {
     const layers = [];

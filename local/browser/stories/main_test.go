@@ -24,12 +24,17 @@ type house struct {
 	browser *browser.Browser
 }
 
-func open(t *testing.T, o browser.Options) *house {
+func open(t *testing.T, o browser.Options, more ...func(*gateway.Config)) *house {
 	t.Helper()
 	stack, err := local.Start(context.WithoutCancel(t.Context()), local.Options{
 		Gateways: 2,
-		Gateway:  func(_ int, c *gateway.Config) { c.Drain = 0 }, // nobody is left when it stops
-		Log:      slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Gateway: func(_ int, c *gateway.Config) {
+			c.Drain = 0 // nobody is left when it stops
+			for _, change := range more {
+				change(c)
+			}
+		},
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
