@@ -7,7 +7,7 @@ LDFLAGS  := -s -w -X beckon/shared/service.Version=$(VERSION)
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt fuzz bench
+.PHONY: help run build test chaos lint fmt fuzz bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: ## run all tests with the race detector, and each service's alone, without
 	go test -race -timeout 20m -p 1 ./local/browser/... # one browser at a time: a call takes all the CPU there is
 	cd gateway && GOWORK=off go test ./...
 	cd presence && GOWORK=off go test ./...
+
+chaos: ## kill, stop, restart and cut off servers under load, and judge how soon users' lists are right again
+	BECKON_CHAOS=judge go test -count=1 -timeout 30m -v ./local/chaos
 
 lint: ## vet, staticcheck, and formatting
 	go vet $(PACKAGES)

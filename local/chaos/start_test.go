@@ -54,8 +54,10 @@ func TestStartInEitherOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(alice.Close)
-			everybody(t, []*client.Client{alice}, 1)
-			if outcome, _ := signal(t, alice, "nobody"); outcome != "offline" {
+			if err := alice.AwaitUsers(limited(t), client.NewSet("alice")); err != nil {
+				t.Fatal(err)
+			}
+			if outcome, _ := signal(t, &member{Client: alice, user: "alice"}, "nobody"); outcome != "offline" {
 				t.Errorf("a signal to nobody: %s", outcome)
 			}
 			if err := gateway.Stop(limited(t)); err != nil {

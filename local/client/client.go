@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,6 +18,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
+// ErrBroken is in the error of a connection that ended because the gateway sent what it must not send.
+var ErrBroken = errors.New("protocol broken")
+
 // Options of a connection. Address alone is required.
 type Options struct {
 	Address   string // host:port of the gateway
@@ -24,6 +28,10 @@ type Options struct {
 	Room      string // "" for the default room
 	FullLists bool   // whole lists instead of deltas
 	Header    http.Header
+	// Dial makes the connection below, from some other network than this process' own; nil for that.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// OnList is called by the reader for each frame about the list, before it is taken in; nil for nothing.
+	OnList func()
 }
 
 // Welcome is the data of the first frame.
@@ -71,6 +79,7 @@ func (f Frame) Text(name string) string {
 type Client struct {
 	Welcome Welcome
 	ws      *websocket.Conn
+	onList  func()        // or nil
 	done    chan struct{} // closed when the reader has ended
 
 	writing sync.Mutex
@@ -78,7 +87,7 @@ type Client struct {
 	mu      sync.Mutex
 	lastID  int
 	frames  []Frame       // not asked for yet; a test's own traffic bounds them
-	list    List          // as the frames so far make it
+	list    list          // as the frames so far make it
 	changed chan struct{} // closed and replaced at every change of what mu guards
 	err     error         // why the connection ended, or what broke the protocol
 }
@@ -95,7 +104,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	if o.FullLists {
 		query.Set("userlist", "full")
 	}
-	c, err := Open(ctx, "ws://"+o.Address+"/ws?"+query.Encode(), o.Header)
+	c, err := open(ctx, "ws://"+o.Address+"/ws?"+query.Encode(), o)
 	if err != nil {
 		return nil, err
 	}
@@ -115,15 +124,21 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 
 // Open connects and waits for nothing. If the gateway refuses the upgrade the error is a *[Refusal].
 func Open(ctx context.Context, address string, header http.Header) (*Client, error) {
-	dialer := websocket.Dialer{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 4096, WriteBufferSize: 4096}
-	ws, resp, err := dialer.DialContext(ctx, address, header)
+	return open(ctx, address, Options{Header: header})
+}
+
+func open(ctx context.Context, address string, o Options) (*Client, error) {
+	dialer := websocket.Dialer{
+		NetDialContext: o.Dial, HandshakeTimeout: 10 * time.Second, ReadBufferSize: 4096, WriteBufferSize: 4096,
+	}
+	ws, resp, err := dialer.DialContext(ctx, address, o.Header)
 	if err != nil {
 		if resp != nil {
 			return nil, &Refusal{resp.StatusCode, resp.Header}
 		}
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	c := &Client{ws: ws, done: make(chan struct{}), changed: make(chan struct{})}
+	c := &Client{ws: ws, onList: o.OnList, done: make(chan struct{}), changed: make(chan struct{})}
 	go c.read()
 	return c, nil
 }
@@ -228,6 +243,13 @@ func (c *Client) Ended(ctx context.Context) error {
 	}
 }
 
+// Err says why the connection has ended; nil while it has not.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
 // await waits until good holds; c.mu is held while good is called.
 func (c *Client) await(ctx context.Context, good func() bool) error {
 	for {
@@ -269,21 +291,34 @@ func (c *Client) read() {
 func (c *Client) take(msg []byte) error {
 	var f Frame
 	if err := json.Unmarshal(msg, &f); err != nil {
-		return fmt.Errorf("protocol broken: %w: %.200q", err, msg)
+		return fmt.Errorf("%w: %w: %.200q", ErrBroken, err, msg)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.announce()
 	switch f.Event {
 	case "":
-		return errors.New("protocol broken: a frame without an event")
+		return fmt.Errorf("%w: a frame without an event", ErrBroken)
 	case "updateUserlist":
+		c.listed()
 		return c.list.replace(f)
 	case "userlistDelta":
+		c.listed()
 		return c.list.change(f)
+	case "userCount": // for whoever waits for it, too
+		c.listed()
+		if err := c.list.tell(f); err != nil {
+			return err
+		}
 	}
 	c.frames = append(c.frames, f)
 	return nil
+}
+
+func (c *Client) listed() {
+	if c.onList != nil {
+		c.onList()
+	}
 }
 
 // announce wakes whoever waits; c.mu is held.

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -11,20 +10,35 @@ import (
 type List struct {
 	Users   []string
 	Version uint64
-	Frames  int      // list frames that have arrived
-	Left    []string // everybody who ever left it, in order
+	Frames  int      // about the list that have arrived
+	Left    []string // everybody who ever left it, in order, since Mark
+	Joined  []string // everybody who ever joined it after the first list, in order, since Mark
 }
 
 // List is the list as it is now.
 func (c *Client) List() List {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.list.clone()
+	return c.list.export()
+}
+
+// Moves is List without its users, for large crowds.
+func (c *Client) Moves() List {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.list.moves()
+}
+
+// Mark forgets who has left and joined so far.
+func (c *Client) Mark() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list.left, c.list.joined = nil, nil
 }
 
 // AwaitList waits until good likes the list. The error has the list as it was last.
 func (c *Client) AwaitList(ctx context.Context, good func(List) bool) error {
-	err := c.await(ctx, func() bool { return good(c.list.clone()) })
+	err := c.await(ctx, func() bool { return good(c.list.export()) })
 	if err != nil {
 		list := c.List()
 		return fmt.Errorf("wait for a list: %w; it has %d users: %.300q", err, len(list.Users), list.Users)
@@ -32,85 +46,161 @@ func (c *Client) AwaitList(ctx context.Context, good func(List) bool) error {
 	return nil
 }
 
-func (l *List) clone() List {
-	return List{slices.Clone(l.Users), l.Version, l.Frames, slices.Clone(l.Left)}
+// AwaitUsers waits until the list shows exactly these users. The error has the difference.
+func (c *Client) AwaitUsers(ctx context.Context, users *Set) error {
+	err := c.await(ctx, func() bool { return c.list.is(users) })
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return fmt.Errorf("wait for %d users: %w; the list has %d, too many are %.200q, missing are %.200q", users.Len(), err,
+			c.list.set.Len(), c.list.set.Without(users), users.Without(&c.list.set))
+	}
+	return nil
 }
 
-func (l *List) replace(f Frame) error {
+// SameOrder reports that both clients show the same users in the same order.
+func (c *Client) SameOrder(other *Client) bool {
+	c.mu.Lock()
+	mine := slices.Clone(c.list.users)
+	c.mu.Unlock()
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	return slices.Equal(mine, other.list.users)
+}
+
+// list is what the frames of one connection have made of it. Each must follow from the ones before: versions only grow, a
+// delta applies to what is there, nobody stands twice.
+type list struct {
+	users        []uint32 // by their numbers
+	set          Set      // of users
+	version      uint64
+	frames       int
+	shown        bool // a list was sent, and no mere count since then
+	left, joined []uint32
+}
+
+func (l *list) export() List {
+	list := l.moves()
+	list.Users = known.names(l.users)
+	return list
+}
+
+func (l *list) moves() List {
+	return List{Version: l.version, Frames: l.frames, Left: known.names(l.left), Joined: known.names(l.joined)}
+}
+
+func (l *list) is(users *Set) bool { return l.shown && l.set.Equal(users) }
+
+// tell takes a count, which stands for the list until the next whole list.
+func (l *list) tell(f Frame) error {
+	var data struct {
+		Version *uint64 `json:"version"`
+		Count   *int    `json:"count"`
+	}
+	if err := f.Into(&data); err != nil {
+		return fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	switch {
+	case data.Version == nil || data.Count == nil || *data.Count < 0:
+		return fmt.Errorf("%w: %s without version or count", ErrBroken, f.Event)
+	case *data.Version < l.version:
+		return fmt.Errorf("%w: version %d after %d", ErrBroken, *data.Version, l.version)
+	}
+	l.users, l.set, l.shown = nil, Set{}, false
+	l.version = *data.Version
+	l.frames++
+	return nil
+}
+
+func (l *list) replace(f Frame) error {
 	var data struct {
 		Version  *uint64  `json:"version"`
 		UserList []string `json:"userList"`
 	}
 	if err := f.Into(&data); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	switch {
 	case data.Version == nil || data.UserList == nil:
-		return fmt.Errorf("protocol broken: %s without version or userList", f.Event)
-	case *data.Version < l.Version:
-		return fmt.Errorf("protocol broken: version %d after %d", *data.Version, l.Version)
+		return fmt.Errorf("%w: %s without version or userList", ErrBroken, f.Event)
+	case *data.Version < l.version:
+		return fmt.Errorf("%w: version %d after %d", ErrBroken, *data.Version, l.version)
 	}
-	for _, user := range l.Users {
-		if !slices.Contains(data.UserList, user) {
-			l.Left = append(l.Left, user)
+	users := known.number(data.UserList)
+	if l.shown && *data.Version == l.version && !slices.Equal(users, l.users) {
+		return fmt.Errorf("%w: version %d again, with another list", ErrBroken, l.version)
+	}
+	var set Set
+	for i, n := range users {
+		if !set.add(n) {
+			return fmt.Errorf("%w: %q stands twice in the list", ErrBroken, data.UserList[i])
 		}
 	}
-	l.Users, l.Version = data.UserList, *data.Version
-	l.Frames++
-	return l.check()
+	if l.shown {
+		for _, n := range l.users {
+			if !set.has(n) {
+				l.left = append(l.left, n)
+			}
+		}
+		for _, n := range users {
+			if !l.set.has(n) {
+				l.joined = append(l.joined, n)
+			}
+		}
+	}
+	l.users, l.set, l.version, l.shown = users, set, *data.Version, true
+	l.frames++
+	return nil
 }
 
-func (l *List) change(f Frame) error {
+func (l *list) change(f Frame) error {
 	var data struct {
 		From, Version uint64
 		Joined, Left  []string
 		At            []int
 	}
 	if err := f.Into(&data); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrBroken, err)
 	}
-	if data.From != l.Version || data.Version <= data.From {
-		return fmt.Errorf("protocol broken: delta from %d to %d at %d", data.From, data.Version, l.Version)
+	switch {
+	case !l.shown || data.From != l.version || data.Version <= data.From:
+		return fmt.Errorf("%w: delta from %d to %d at %d", ErrBroken, data.From, data.Version, l.version)
+	case data.At != nil && len(data.At) != len(data.Joined):
+		return fmt.Errorf("%w: at and joined differ in length", ErrBroken)
 	}
-	for _, user := range data.Left {
-		i := slices.Index(l.Users, user)
-		if i < 0 {
-			return fmt.Errorf("protocol broken: %q left who was not there", user)
+	left, joined := known.number(data.Left), known.number(data.Joined)
+	var leaving Set
+	for i, n := range left {
+		if !l.set.remove(n) {
+			return fmt.Errorf("%w: %q left who was not there", ErrBroken, data.Left[i])
 		}
-		l.Users = slices.Delete(l.Users, i, i+1)
-		if !slices.Contains(data.Joined, user) { // or has only changed places
-			l.Left = append(l.Left, user)
-		}
+		leaving.add(n)
 	}
-	if data.At != nil && len(data.At) != len(data.Joined) {
-		return errors.New("protocol broken: at and joined differ in length")
+	if len(left) > 0 {
+		l.users = slices.DeleteFunc(l.users, leaving.has)
 	}
-	for i, user := range data.Joined {
-		at := len(l.Users)
+	for i, n := range joined {
+		at := len(l.users)
 		if data.At != nil {
 			at = data.At[i]
 		}
-		if at < 0 || at > len(l.Users) || data.At != nil && i > 0 && at <= data.At[i-1] {
-			return fmt.Errorf("protocol broken: %q joins at %d of %v in a list of %d", user, at, data.At, len(l.Users))
+		switch {
+		case at < 0 || at > len(l.users) || data.At != nil && i > 0 && at <= data.At[i-1]:
+			return fmt.Errorf("%w: %q joins at %d of %v in a list of %d", ErrBroken, data.Joined[i], at, data.At, len(l.users))
+		case !l.set.add(n):
+			return fmt.Errorf("%w: %q stands twice in the list", ErrBroken, data.Joined[i])
 		}
-		l.Users = slices.Insert(l.Users, at, user)
-	}
-	l.Version = data.Version
-	l.Frames++
-	return l.check()
-}
-
-// check finds a user who stands twice in a list that is small enough to look.
-func (l *List) check() error {
-	if len(l.Users) > 1000 {
-		return nil
-	}
-	seen := make(map[string]bool, len(l.Users))
-	for _, user := range l.Users {
-		if seen[user] {
-			return fmt.Errorf("protocol broken: %q stands twice in the list", user)
+		l.users = slices.Insert(l.users, at, n)
+		if !leaving.has(n) { // or has only changed places
+			l.joined = append(l.joined, n)
 		}
-		seen[user] = true
 	}
+	for _, n := range left {
+		if !l.set.has(n) {
+			l.left = append(l.left, n)
+		}
+	}
+	l.version = data.Version
+	l.frames++
 	return nil
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ func TestListFollowsTheProtocol(t *testing.T) {
 	for name, tc := range map[string]struct {
 		frames      []string
 		users, left string // separated by spaces
+		joined      string // those who joined after the first list; not compared if ""
 		broken      string // what the error says; "" if every frame is fine
 	}{
 		"a list": {
@@ -25,11 +27,11 @@ func TestListFollowsTheProtocol(t *testing.T) {
 		},
 		"another list": {
 			frames: []string{abc, `{"event":"updateUserlist","data":{"version":9,"userList":["d","b"]}}`},
-			users:  "d b", left: "a c",
+			users:  "d b", left: "a c", joined: "d",
 		},
 		"joined at the end": {
 			frames: []string{abc, `{"event":"userlistDelta","data":{"from":7,"version":8,"joined":["d","e"],"left":[]}}`},
-			users:  "a b c d e",
+			users:  "a b c d e", joined: "d e",
 		},
 		"joined in between": {
 			frames: []string{abc, `{"event":"userlistDelta","data":{"from":7,"version":8,"joined":["d","e","f"],"left":["b"],"at":[0,2,4]}}`},
@@ -45,7 +47,18 @@ func TestListFollowsTheProtocol(t *testing.T) {
 				`{"event":"userlistDelta","data":{"from":7,"version":8,"joined":[],"left":["a"]}}`,
 				`{"event":"userlistDelta","data":{"from":8,"version":10,"joined":["a"],"left":["c"]}}`,
 			},
-			users: "b a", left: "a c",
+			users: "b a", left: "a c", joined: "a",
+		},
+		"a count": {
+			frames: []string{`{"event":"userCount","data":{"version":1,"count":9000}}`},
+		},
+		"a count instead of a list, and a list again": {
+			frames: []string{
+				abc,
+				`{"event":"userCount","data":{"version":8,"count":9000}}`,
+				`{"event":"updateUserlist","data":{"version":9,"userList":["d","b"]}}`,
+			},
+			users: "d b",
 		},
 
 		"no version": {
@@ -56,6 +69,23 @@ func TestListFollowsTheProtocol(t *testing.T) {
 		},
 		"an older list": {
 			frames: []string{abc, `{"event":"updateUserlist","data":{"version":6,"userList":[]}}`}, broken: "version 6 after 7",
+		},
+		"another list of the same version": {
+			frames: []string{abc, `{"event":"updateUserlist","data":{"version":7,"userList":["b","a","c"]}}`}, broken: "version 7 again",
+		},
+		"an older count": {
+			frames: []string{abc, `{"event":"userCount","data":{"version":6,"count":9000}}`}, broken: "version 6 after 7",
+		},
+		"no count": {
+			frames: []string{`{"event":"userCount","data":{"version":6}}`}, broken: "without version or count",
+		},
+		"a delta after a count": {
+			frames: []string{
+				abc,
+				`{"event":"userCount","data":{"version":8,"count":9000}}`,
+				`{"event":"userlistDelta","data":{"from":8,"version":9,"joined":["d"],"left":[]}}`,
+			},
+			broken: "from 8 to 9 at 8",
 		},
 		"twice in a list": {
 			frames: []string{`{"event":"updateUserlist","data":{"version":1,"userList":["a","b","a"]}}`}, broken: `"a" stands twice`,
@@ -127,9 +157,51 @@ func TestListFollowsTheProtocol(t *testing.T) {
 			if err != nil || !slices.Equal(list.Users, strings.Fields(tc.users)) || !slices.Equal(list.Left, strings.Fields(tc.left)) {
 				t.Errorf("users %q, left %q, error %v; want %q, %q", list.Users, list.Left, err, tc.users, tc.left)
 			}
+			if tc.joined != "" && !slices.Equal(list.Joined, strings.Fields(tc.joined)) {
+				t.Errorf("joined %q, want %q", list.Joined, tc.joined)
+			}
 			if list.Frames != len(tc.frames) {
 				t.Errorf("%d frames, want %d", list.Frames, len(tc.frames))
 			}
 		})
+	}
+}
+
+// Crowds of clients are held against one truth, and against each other.
+func TestListsAreCompared(t *testing.T) {
+	one, other := &Client{changed: make(chan struct{})}, &Client{changed: make(chan struct{})}
+	hear := func(c *Client, frame string) {
+		t.Helper()
+		if err := c.take([]byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel() // who waits does not wait
+	if err := one.AwaitUsers(over, NewSet()); err == nil {
+		t.Error("no list is taken for an empty one")
+	}
+	hear(one, `{"event":"updateUserlist","data":{"version":7,"userList":["a","b","c"]}}`)
+	hear(other, `{"event":"updateUserlist","data":{"version":1,"userList":["a","c","b"]}}`)
+	if err := one.AwaitUsers(over, NewSet("c", "b", "a")); err != nil {
+		t.Error(err)
+	}
+	if one.SameOrder(other) {
+		t.Error("the orders are the same")
+	}
+	hear(other, `{"event":"userlistDelta","data":{"from":1,"version":2,"joined":["c","d"],"left":["c"],"at":[2,3]}}`)
+	hear(one, `{"event":"userlistDelta","data":{"from":7,"version":8,"joined":["d"],"left":[]}}`)
+	if !one.SameOrder(other) {
+		t.Error("the orders differ")
+	}
+	err := one.AwaitUsers(over, NewSet("a", "b", "e"))
+	if err == nil || !strings.Contains(err.Error(), `missing are ["e"]`) {
+		t.Errorf("error %v, want one that names e", err)
+	}
+	if moves := one.Moves(); !slices.Equal(moves.Joined, []string{"d"}) || moves.Users != nil {
+		t.Errorf("joined %q, users %q, want d and nobody", moves.Joined, moves.Users)
+	}
+	if one.Mark(); len(one.Moves().Joined) > 0 {
+		t.Errorf("joined %q after the mark", one.Moves().Joined)
 	}
 }

@@ -17,6 +17,7 @@ import (
 const (
 	startTimeout = 30 * time.Second
 	stopTimeout  = 15 * time.Second // a gateway may take ten seconds
+	pauseTimeout = 5 * time.Second  // the kernel takes milliseconds
 	readyEvery   = 20 * time.Millisecond
 	// outputDelay is how long a pipe may stay open after its process has ended, held by a child of that process.
 	outputDelay = time.Second
@@ -115,8 +116,25 @@ func (p *Process) Kill() {
 	}
 }
 
-// Pause stops the process in its tracks (SIGSTOP): its sockets stay open and it answers nothing. See [Process.Resume].
-func (p *Process) Pause() error { return p.command(syscall.SIGSTOP) }
+// Pause stops the process in its tracks (SIGSTOP) and waits until it stands: its sockets stay open and it answers nothing.
+// See [Process.Resume].
+func (p *Process) Pause() error {
+	if err := p.command(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), pauseTimeout)
+	defer cancel()
+	err := poll(ctx, func(context.Context) error {
+		if ok, err := stopped(p.cmd.Process.Pid); err != nil || ok {
+			return err
+		}
+		return errors.New("it still runs")
+	}, p.ended)
+	if err != nil {
+		return fmt.Errorf("pause %s: %w", p.spec.Name, err)
+	}
+	return nil
+}
 
 // Resume lets a paused process go on (SIGCONT).
 func (p *Process) Resume() error { return p.command(syscall.SIGCONT) }
