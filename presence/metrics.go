@@ -17,12 +17,18 @@ func (r *replica) collectors() []prometheus.Collector {
 			func() float64 { return float64(value()) })
 	}
 	return []prometheus.Collector{
-		gauge("gateways", "Gateways that are heard.", func(s roster.Stats) int { return s.Gateways }),
+		gauge("gateways", "Gateways in the view.", func(s roster.Stats) int { return s.Gateways }),
 		gauge("sessions", "Sessions in the view.", func(s roster.Stats) int { return s.Sessions }),
 		gauge("users", "Users in the view.", func(s roster.Stats) int { return s.Users }),
 		gauge("rooms", "Rooms with somebody in them.", func(s roster.Stats) int { return s.Rooms }),
-		gauge("complete", "Whether the view may be followed: every gateway has been heard since the start, and not half of them have just fallen silent.", func(s roster.Stats) int {
+		gauge("complete", "Whether the view may be followed: every gateway has been heard whole, and the replica does not doubt itself.", func(s roster.Stats) int {
 			if s.Complete {
+				return 1
+			}
+			return 0
+		}),
+		gauge("doubts", "Whether so many gateways have fallen silent at once that the replica doubts itself.", func(s roster.Stats) int {
+			if s.Doubts {
 				return 1
 			}
 			return 0

@@ -74,7 +74,12 @@ func answering[T any, P request[T]](
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			var reply any
-			if err := r.ask(ctx, func(r *roster.Roster) { reply = look(r) }); err != nil {
+			err = r.ask(ctx, func(r *roster.Roster) {
+				if r.Complete() {
+					reply = look(r)
+				}
+			})
+			if err != nil || reply == nil {
 				return req.Error(codeUnavailable, "this replica cannot answer now", nil)
 			}
 			data, err := json.Marshal(reply)

@@ -49,9 +49,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
+	if cfg.EmbedNATS != "" {
+		replica.roster.NATSBegins()
+	}
 	health := &service.Health{}
 	health.Required("nats", service.Unless(conn.Up, "not connected to NATS"))
-	health.Required("view", service.Unless(func() bool { return replica.stats().Complete }, "not every gateway has been heard yet, or half of them have just fallen silent"))
+	health.Required("view", service.Unless(func() bool { return replica.stats().Complete }, "not every gateway has been heard whole; if half of them have fallen silent at once this replica doubts itself"))
 	metrics := service.NewRegistry()
 	metrics.MustRegister(conn.Collectors()...)
 	metrics.MustRegister(replica.collectors()...)

@@ -199,7 +199,7 @@ func TestOps(t *testing.T) {
 		t.Errorf("addresses %+v", r.Addresses)
 	}
 	status, body := get(t, r, "/readyz")
-	if status != http.StatusServiceUnavailable || !strings.Contains(body, "not every gateway has been heard yet") {
+	if status != http.StatusServiceUnavailable || !strings.Contains(body, "not every gateway has been heard whole") {
 		t.Errorf("ready before the view is complete: %d %s", status, body)
 	}
 	conn := connect(t, r.NATS)

@@ -166,14 +166,20 @@ func (r *replica) run(ctx context.Context) {
 		case <-r.answers.more():
 			r.send(r.answers.next())
 		case <-timer.C:
+			r.takeWaiting()
 		}
 		timer.Reset(time.Until(r.advance()))
 	}
 }
 
-// take takes in a message and those behind it: leases are judged only after what has arrived was heard.
+// take takes in a message and those behind it.
 func (r *replica) take(m *nats.Msg) {
 	r.hear(m)
+	r.takeWaiting()
+}
+
+// takeWaiting takes in messages that wait: leases are judged only after what has arrived was heard.
+func (r *replica) takeWaiting() {
 	for range min(len(r.intake.Messages()), batch) {
 		r.hear(<-r.intake.Messages())
 	}
@@ -300,16 +306,19 @@ func (r *replica) advance() (next time.Time) {
 	return next
 }
 
-// completed tells that the view has become complete, or that the replica has come to doubt it.
+// completed tells that the view has become complete, or is no longer.
 func (r *replica) completed(whole bool) {
 	stats := r.roster.Stats()
-	if !whole {
-		r.log.Warn("half of all gateways seem to have died at once; rather waiting whether this replica is cut off",
-			"gateways", stats.Gateways, "sessions", stats.Sessions)
-		return
+	log := r.log.With("gateways", stats.Gateways, "sessions", stats.Sessions)
+	switch {
+	case whole:
+		log.Info("the view is complete")
+		r.once.Do(func() { close(r.complete) })
+	case stats.Doubts:
+		log.Warn("half of all gateways seem to have died at once; rather waiting whether this replica is cut off")
+	default:
+		log.Info("gateways that were taken for dead are back; the view is not followed until all are")
 	}
-	r.log.Info("the view is complete", "gateways", stats.Gateways, "sessions", stats.Sessions)
-	r.once.Do(func() { close(r.complete) })
 }
 
 func (r *replica) beat(now time.Time, stopping bool) {

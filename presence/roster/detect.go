@@ -82,7 +82,8 @@ func (r *Roster) expire(now time.Time) {
 				dying = append(dying, g)
 			}
 		}
-		if g.incarnation == "" && now.Sub(g.noticed) > Lease {
+		// Those that it lost in doubt a replica awaits when the first is back.
+		if g.incarnation == "" && now.Sub(g.noticed) > Lease && !r.bereft {
 			r.forget(g)
 		}
 	}
@@ -100,12 +101,22 @@ func (r *Roster) expire(now time.Time) {
 	if r.Doubts() && now.Sub(r.doubted) < doubtFor {
 		return
 	}
+	r.bereft = r.bereft || r.Doubts() && len(dying) > 0
 	for _, g := range dying {
 		why := "silent"
 		if g.dead {
 			why = "gone"
 		}
 		r.drop(now, g, why)
+	}
+}
+
+// returns tells that a gateway is heard that is not known, or no longer. If the replica has given up half of all gateways
+// at once, it may have been cut off from them, and the others follow: until they have, its view is not to be followed.
+func (r *Roster) returns(now time.Time) {
+	if r.bereft {
+		r.bereft, r.complete, r.since = false, false, now
+		r.renew(now)
 	}
 }
 

@@ -216,6 +216,35 @@ func TestMassLossIsDoubted(t *testing.T) {
 	}
 }
 
+// A replica that was cut off for so long that it has given up everybody knows nobody when the first is back. It is not
+// followed before the others are, or have had time to be.
+func TestReturnFromACut(t *testing.T) {
+	r, beat := system(t, 3)
+	r.lose(roster.Lease+1500*time.Millisecond, func() {})
+	if n := r.Stats().Users; n != 0 || !r.Complete() {
+		t.Fatalf("%d users, complete %v", n, r.Complete())
+	}
+	r.sleep(time.Minute)
+	back := r.now
+	for range 8 {
+		beat(0)
+		r.sleep(bus.BeatEvery)
+	}
+	if r.Complete() {
+		t.Fatal("followed with one of three")
+	}
+	for r.now.Sub(back) < roster.Lease+100*time.Millisecond {
+		beat(0)
+		r.sleep(50 * time.Millisecond)
+	}
+	if !r.Complete() {
+		t.Error("not complete, when the others have had time enough")
+	}
+	if n := r.Stats().Gateways; n != 0 {
+		t.Errorf("%d gateways, and none has given a snapshot", n)
+	}
+}
+
 // Those who fall silent without a word are no different.
 func TestMassSilenceIsDoubted(t *testing.T) {
 	r, beat := system(t, 4)

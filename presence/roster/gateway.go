@@ -46,6 +46,7 @@ func (r *Roster) believes(now time.Time, g *gateway, incarnation string) bool {
 	if incarnation == g.incarnation {
 		return true
 	}
+	r.returns(now)
 	if incarnation != g.stranger {
 		// Whoever is answering earlier requests can be the one whom this one followed.
 		g.stranger, g.since = incarnation, r.asks+1

@@ -136,6 +136,22 @@ func TestComplete(t *testing.T) {
 			r.sleep(time.Second)
 			r.Link(r.now, true)
 		}, 1600 * time.Millisecond},
+		"NATS that begins": {func(r *replica) {
+			r.NATSBegins()
+			r.incarnation("A").beat()
+			r.incarnation("A").answer(r.asked())
+		}, 600 * time.Millisecond},
+		"NATS that begins again, with users": {func(r *replica) {
+			r.NATSBegins()
+			s := r.incarnation("A", "alice")
+			s.beat()
+			s.answer(r.asked())
+		}, 2 * time.Second},
+		"a hitch": {func(r *replica) {
+			r.sleep(100 * time.Millisecond)
+			r.now = r.now.Add(700 * time.Millisecond)
+			r.advance()
+		}, 1300 * time.Millisecond},
 		"a pause": {func(r *replica) {
 			r.now = r.now.Add(10 * time.Second)
 			r.advance()

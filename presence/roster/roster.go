@@ -41,11 +41,13 @@ const (
 	// those that carry parts of one change.
 	DeltaEvery = 25 * time.Millisecond
 
-	settling  = 600 * time.Millisecond // by then every gateway that lives has beaten twice
+	settling  = 600 * time.Millisecond // by then every gateway that lives has beaten twice,
+	returning = 2 * time.Second        // and is back on a NATS server that has begun anew
 	askEvery  = 250 * time.Millisecond // for each gateway, but while answers of others arrive:
 	askBusy   = time.Second            // then its own may be waiting behind them
 	deaf      = 700 * time.Millisecond // without an echo of our beats, of which there is one every 250 ms
 	tickEvery = 50 * time.Millisecond  // the grain of leases and requests
+	hitch     = 4 * tickEvery          // a call that comes so much later than the last: the process had to wait
 	pause     = time.Second            // a call that comes so much later than the last: the process stood still
 )
 
@@ -61,6 +63,8 @@ type Roster struct {
 	linked   time.Time // since when there is a link
 	echoed   time.Time // when something of ours came back
 	doubted  time.Time // since when it rather doubts itself; zero if it does not
+	bereft   bool      // it gave up half of all gateways, having doubted, and none has come since
+	young    bool      // NATS has begun with it
 	called   time.Time // the latest call
 	ticked   time.Time
 	answered time.Time // the latest chunk of an answer, of any gateway
@@ -87,7 +91,7 @@ type Ask struct {
 
 // Stats are numbers for an operator.
 type Stats struct {
-	Gateways, Sessions, Users, Rooms int
+	Gateways, Sessions, Users, Rooms int // gateways that were heard whole
 
 	Version  uint64
 	Complete bool
@@ -103,6 +107,10 @@ type Stats struct {
 func New(view string) *Roster {
 	return &Roster{view: newView(view), gateways: make(map[string]*gateway)}
 }
+
+// NATSBegins tells that the only NATS server begins with this replica. Gateways that hold sessions then are on their way
+// back to it, one after the other. Call it before anything else.
+func (r *Roster) NATSBegins() { r.young = true }
 
 // Link tells that the link to NATS is there, with all subscriptions made, or that it is away.
 func (r *Roster) Link(now time.Time, up bool) {
@@ -227,8 +235,9 @@ func (r *Roster) Next() time.Time {
 }
 
 // Complete reports that the view can be followed: on a link that has been up long enough to hear from every gateway that
-// lives, each has been heard whole, or a [Lease] has passed. Once complete, a view stays so but for times of doubt
-// ([Roster.Doubts]): what it misses later are changes, which its followers miss with it.
+// lives, each has been heard whole, or a [Lease] has passed. Once complete, a view stays so: what it misses later are
+// changes, which its followers miss with it. But not while it doubts itself ([Roster.Doubts]), nor, if it has given up
+// half of all gateways, when the first of them is back.
 func (r *Roster) Complete() bool { return r.complete && !r.Doubts() }
 
 // ViewBeat gives a beat of the view, and the deltas that have to be published before it.
@@ -263,18 +272,35 @@ func (r *Roster) News() []News {
 // Stats gives the present numbers.
 func (r *Roster) Stats() Stats {
 	return Stats{
-		Gateways: len(r.gateways), Sessions: r.view.count, Users: len(r.view.users), Rooms: len(r.view.rooms),
+		Gateways: r.believed(), Sessions: r.view.count, Users: len(r.view.users), Rooms: len(r.view.rooms),
 		Version: r.view.version, Complete: r.Complete(), Asked: r.asks, Doubts: r.Doubts(), Contested: r.contested,
 	}
 }
 
-// observe notices that the process stood still, which nobody's lease must pay for.
+// believed counts the gateways of which an incarnation is believed.
+func (r *Roster) believed() (n int) {
+	for _, g := range r.gateways {
+		if g.incarnation != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// observe notices that the process stood still, which nobody's lease must pay for. One that has just begun has not heard
+// anybody in that time, either.
 func (r *Roster) observe(now time.Time) {
-	if !r.called.IsZero() && now.Sub(r.called) > pause {
+	if r.called.IsZero() {
+		r.called = now
+	}
+	switch still := now.Sub(r.called); {
+	case still > pause:
 		r.renew(now)
 		if !r.complete {
 			r.since = now
 		}
+	case still > hitch && !r.complete:
+		r.since = r.since.Add(still)
 	}
 	r.called = now
 }
@@ -287,8 +313,11 @@ func (r *Roster) renew(now time.Time) {
 }
 
 func (r *Roster) settled(now time.Time) bool {
-	on := now.Sub(r.since)
-	if on < settling || on >= Lease {
+	on, least := now.Sub(r.since), settling
+	if r.young && r.view.count > 0 {
+		least = returning
+	}
+	if on < least || on >= Lease {
 		return on >= Lease
 	}
 	for _, g := range r.gateways {
