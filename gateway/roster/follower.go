@@ -44,7 +44,7 @@ type Follower struct {
 	table   table
 	adopted bool      // a snapshot of view was adopted, on this link
 	ever    bool      // a snapshot of any view was
-	dark    time.Time // since when the view is not live; zero while it is
+	dark    time.Time // since when the table is not that of a view that is heard; zero while it is
 
 	// While the table is not view as of version:
 	needed   bool
@@ -56,8 +56,7 @@ type Follower struct {
 	doubtAt  time.Time // not before
 	patience time.Duration
 
-	resyncs uint64
-	out     Effects
+	out Effects
 }
 
 // replica is one that was heard lately.
@@ -223,7 +222,7 @@ func (f *Follower) Sum() (count int, digest wire.Digest) { return f.table.count,
 // Live reports that the table follows its view now.
 func (f *Follower) Live(now time.Time) bool { return f.adopted && f.heard(f.view, now) }
 
-// Degraded reports that no view has been live for so long that clients should know.
+// Degraded reports that the table has not been that of a view that is heard for so long that clients should know.
 func (f *Follower) Degraded(now time.Time) bool {
 	return !f.dark.IsZero() && now.Sub(f.dark) >= degradedAfter
 }
@@ -235,7 +234,6 @@ func (f *Follower) need(why string) {
 	}
 	f.needed = true
 	f.assembly = wire.Assembly[wire.Entry]{}
-	f.resyncs++
 	f.out.Resync = why
 }
 
@@ -251,7 +249,7 @@ func (f *Follower) settle(now time.Time) Effects {
 		f.out.Ask = true
 	}
 	switch {
-	case f.Live(now):
+	case f.Live(now) && !f.needed:
 		f.dark = time.Time{}
 	case f.dark.IsZero():
 		f.dark = now

@@ -348,3 +348,21 @@ func TestWhoComesIsToldFirst(t *testing.T) {
 		t.Errorf("changes %v, want %v", e.Changes, want)
 	}
 }
+
+// A view that is heard, but of which no snapshot comes, is not what the table shows.
+func TestWithoutASnapshotItIsDegraded(t *testing.T) {
+	a := newView("a", ann)
+	s := following(t, a)
+	a.joined(bob) // is not heard
+	for range 12 {
+		s.now = s.now.Add(250 * time.Millisecond)
+		s.f.Beat(s.now, a.beat())
+	}
+	if !s.f.Degraded(s.now) {
+		t.Error("it is not degraded")
+	}
+	s.answer(a, "")
+	if s.is(a, true); s.f.Degraded(s.now) {
+		t.Error("it stays degraded")
+	}
+}

@@ -214,7 +214,7 @@ func TestBudgetOfWholeLists(t *testing.T) {
 			for v, c := range all {
 				for _, u := range c.taken() {
 					told[v]++
-					bytes += u.size()
+					bytes += u.size
 				}
 			}
 		}
@@ -250,10 +250,46 @@ func TestBudgetOfWholeLists(t *testing.T) {
 		synctest.Wait()
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if n := len(r.lists.waiting); n != 0 || r.lists.rooms["lobby"].waiting != 0 {
+		if n := r.lists.waiting; n != 0 || r.lists.rooms["lobby"].waiting.Len() != 0 || r.lists.turns.Len() != 0 {
 			t.Errorf("%d still wait", n)
 		}
 	})
+}
+
+// Rooms take turns: two people in one do not wait until a thousand in another have had their lists.
+func TestRoomsShareTheBudget(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := NewLists("here", Limits{ListUsers: 5000, WholeBytes: 100_000})
+	join := func(session, user, room string) {
+		l.Join(now, login(session, user, room, 1), &reader{}, true)
+	}
+	flush := func() (last map[string]time.Time) {
+		last = make(map[string]time.Time)
+		for at, ok := l.Next(); ok; at, ok = l.Next() {
+			if at.After(now) {
+				now = at
+			}
+			pushes, _ := l.Flush(now, nil)
+			for _, p := range pushes {
+				last[p.Update.Room] = now
+			}
+		}
+		return last
+	}
+	for i := range 1000 {
+		join(fmt.Sprint("s", i), fmt.Sprint("user-", i), "large")
+	}
+	join("one", "one", "small")
+	join("two", "two", "small")
+	flush()
+	now = now.Add(time.Minute)
+	began := now
+	l.Apply(now, []Change{{Entry: wire.Entry{Gateway: "there", Login: login("t1", "late", "large", 2)}}})
+	l.Apply(now, []Change{{Entry: wire.Entry{Gateway: "there", Login: login("t2", "late", "small", 2)}}})
+	last := flush()
+	if small, large := last["small"].Sub(began), last["large"].Sub(began); small > time.Second || large < 10*time.Second {
+		t.Errorf("the small room had its lists after %v, the large one after %v", small, large)
+	}
 }
 
 func TestEverybodyIsToldHowTheListStands(t *testing.T) {

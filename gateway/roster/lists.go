@@ -2,6 +2,7 @@ package roster
 
 import (
 	"container/heap"
+	"container/list"
 	"time"
 
 	"beckon/shared/coalesce"
@@ -41,9 +42,10 @@ type Lists struct {
 	due   dueRooms           // the rooms whose gates are touched
 	own   map[string]*viewer // by session
 
-	// Sessions that wait for a whole list and have had one: each at most once, the longest wait first. One that has left,
-	// or got a list otherwise, may still be here.
-	waiting []*viewer
+	// Rooms with sessions that wait for a whole list and have had one. They take turns, so that a large one does not
+	// keep a small one waiting.
+	turns   list.List // of *room
+	waiting int       // sessions, in all rooms
 	budget  budget
 
 	standing *Update
@@ -80,6 +82,7 @@ func (l *Lists) Leave(now time.Time, session string) {
 		return
 	}
 	delete(l.own, session)
+	l.unwait(v)
 	v.room.removeViewer(v)
 	l.leave(now, v.login.Room, v.login.User, v.login.Since)
 	l.index.remove(v.login.User, l.gateway)
@@ -136,7 +139,7 @@ func (l *Lists) Degraded(now time.Time, degraded bool) {
 
 // Next is when Flush is to be called; false: not until something has changed.
 func (l *Lists) Next() (at time.Time, ok bool) {
-	if len(l.waiting) > 0 {
+	if l.waiting > 0 {
 		at, ok = l.budget.free(), true
 	}
 	if len(l.due) > 0 && (!ok || l.due[0].at.Before(at)) {
@@ -157,23 +160,15 @@ func (l *Lists) Flush(now time.Time, pushes []Push) (_ []Push, more bool) {
 		}
 		return pushes, true
 	}
-	for len(l.waiting) > 0 && l.budget.allows(now) {
-		v := l.waiting[0]
-		l.waiting[0], l.waiting = nil, l.waiting[1:]
-		v.waits = false
-		if v.left() {
-			continue
-		}
-		v.room.waiting--
-		if v.behind && !v.room.counted {
-			whole := v.room.snapshot()
-			l.budget.spend(whole.size())
-			v.behind = false
-			pushes = append(pushes, Push{v, whole})
-		}
-		if v.room.waiting == 0 {
-			v.room.whole = nil // nobody else has a use for it
-		}
+	for l.waiting > 0 && l.budget.allows(now) {
+		rm := l.turns.Front().Value.(*room)
+		l.turns.MoveToBack(rm.turn)
+		v := rm.waiting.Front().Value.(*viewer)
+		whole := rm.snapshot()
+		l.unwait(v)
+		l.budget.spend(whole.size)
+		v.behind = false
+		pushes = append(pushes, Push{viewer: v, Update: whole, paid: true})
 	}
 	return pushes, false
 }
@@ -187,22 +182,23 @@ func (l *Lists) flush(now time.Time, rm *room, pushes []Push) []Push {
 		v.behind = v.behind || switched || v.full && change != nil
 		switch {
 		case v.behind && rm.counted:
+			l.unwait(v)
 			v.behind = false
-			pushes = append(pushes, Push{v, rm.count()})
+			pushes = append(pushes, Push{viewer: v, Update: rm.count()})
 		case v.behind && first:
 			v.behind = false
-			pushes = append(pushes, Push{v, rm.snapshot()})
+			pushes = append(pushes, Push{viewer: v, Update: rm.snapshot()})
 		case v.behind:
 			l.wait(v)
 		case change != nil:
-			pushes = append(pushes, Push{v, change})
+			pushes = append(pushes, Push{viewer: v, Update: change})
 		}
 		if v.degraded != l.standing.Degraded {
 			v.degraded = l.standing.Degraded
-			pushes = append(pushes, Push{v, l.standing})
+			pushes = append(pushes, Push{viewer: v, Update: l.standing})
 		}
 	}
-	if rm.waiting == 0 {
+	if rm.waiting.Len() == 0 {
 		rm.whole = nil
 	}
 	rm.pace()
@@ -211,10 +207,27 @@ func (l *Lists) flush(now time.Time, rm *room, pushes []Push) []Push {
 
 // wait has a viewer wait until there is budget for its whole list.
 func (l *Lists) wait(v *viewer) {
-	if !v.waits {
-		v.waits = true
-		v.room.waiting++
-		l.waiting = append(l.waiting, v)
+	if v.wait != nil {
+		return
+	}
+	if v.room.waiting.Len() == 0 {
+		v.room.turn = l.turns.PushBack(v.room)
+	}
+	v.wait = v.room.waiting.PushBack(v)
+	l.waiting++
+}
+
+// unwait takes back a wait, if there was one.
+func (l *Lists) unwait(v *viewer) {
+	if v.wait == nil {
+		return
+	}
+	v.room.waiting.Remove(v.wait)
+	v.wait = nil
+	l.waiting--
+	if v.room.waiting.Len() == 0 {
+		l.turns.Remove(v.room.turn)
+		v.room.whole = nil // nobody else has a use for it
 	}
 }
 
@@ -227,8 +240,8 @@ func (l *Lists) Missed(now time.Time, missed []Push) {
 			p.viewer.degraded = !p.Update.Degraded
 			l.touch(now, p.viewer.room)
 		default:
-			if p.Update.Kind == Whole {
-				l.budget.refund(p.Update.size())
+			if p.paid {
+				l.budget.refund(p.Update.size)
 			}
 			l.behind(now, p.viewer)
 		}

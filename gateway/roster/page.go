@@ -24,14 +24,20 @@ type Page struct {
 	More    bool     // there are others after the last of Users, with the prefix
 }
 
+// sort makes the list by user id, if there is none. From then on it is kept.
+func (rm *room) sort() {
+	if rm.pages != nil {
+		return
+	}
+	rm.pages = btree.NewOrderedG[string](pageDegree)
+	for _, m := range rm.list {
+		rm.pages.ReplaceOrInsert(m.user)
+	}
+}
+
 // page gives a part of the list as viewers were told it last.
 func (rm *room) page(q Query) Page {
-	if rm.pages == nil {
-		rm.pages = btree.NewOrderedG[string](pageDegree)
-		for _, m := range rm.list {
-			rm.pages.ReplaceOrInsert(m.user)
-		}
-	}
+	rm.sort()
 	p := Page{Version: rm.version, Count: len(rm.list)}
 	rm.pages.AscendGreaterOrEqual(max(q.Prefix, q.After), func(user string) bool {
 		switch {

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"cmp"
+	"container/list"
 	"slices"
 	"time"
 
@@ -21,10 +22,11 @@ type room struct {
 	viewers []*viewer          // in no order
 	gate    coalesce.Gate      // open when the room is to be flushed
 
-	counted bool    // it has too many for a list: viewers are told their number
-	waiting int     // viewers that wait for the whole list
-	whole   *Update // of version; only while somebody waits for it
-	tally   *Update // of some version
+	counted bool          // it has too many for a list: viewers are told their number
+	waiting list.List     // viewers that wait for the whole list, the longest wait first
+	turn    *list.Element // of Lists.turns, while anybody waits
+	whole   *Update       // of version; only while somebody waits for it
+	tally   *Update       // of some version
 
 	pages *btree.BTreeG[string] // the list by user id; nil until somebody pages
 }
@@ -43,11 +45,11 @@ type member struct {
 type viewer struct {
 	Viewer
 	login    wire.Login
-	full     bool // it is sent the whole list each time
-	told     bool // it has been sent something
-	behind   bool // it has not been sent the list before a delta, or missed one: it is to be sent all anew
-	waits    bool // it is in Lists.waiting
-	degraded bool // it was told that presence is not heard
+	full     bool          // it is sent the whole list each time
+	told     bool          // it has been sent something
+	behind   bool          // it has not been sent the list before a delta, or missed one: it is to be sent all anew
+	degraded bool          // it was told that presence is not heard
+	wait     *list.Element // in room.waiting; nil if it does not wait
 	room     *room
 	index    int // in room.viewers; -1 when it has left
 }
@@ -58,6 +60,7 @@ func (v *viewer) left() bool { return v.index < 0 }
 type Push struct {
 	viewer *viewer
 	Update *Update
+	paid   bool // from the budget of whole lists
 }
 
 // Send gives the viewer its update, and reports whether there was room for it.
@@ -106,9 +109,6 @@ func (rm *room) removeViewer(v *viewer) {
 	rm.viewers[last] = nil
 	rm.viewers = rm.viewers[:last]
 	v.index = -1
-	if v.waits {
-		rm.waiting--
-	}
 }
 
 // empty reports that nobody would miss the room.
@@ -146,6 +146,7 @@ func (rm *room) settle(limit int) (change *Update, switched bool) {
 	switch n := len(rm.list); {
 	case !rm.counted && n > limit:
 		rm.counted, switched = true, true
+		rm.sort() // while that does not take long
 	case rm.counted && n <= limit-limit/10:
 		rm.counted, switched = false, true
 	}
@@ -213,6 +214,7 @@ func (rm *room) pace() {
 func (rm *room) snapshot() *Update {
 	if rm.whole == nil {
 		rm.whole = &Update{Kind: Whole, Room: rm.name, Version: rm.version, Users: names(rm.list)}
+		rm.whole.size = rm.whole.measure()
 	}
 	return rm.whole
 }

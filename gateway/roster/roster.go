@@ -149,7 +149,7 @@ func (r *Roster) Collectors() []prometheus.Collector {
 		gauge("beckon_roster_waiting", "Sessions that wait for a whole list, for which there is no budget yet.", func() float64 {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			return float64(len(r.lists.waiting))
+			return float64(r.lists.waiting)
 		}),
 		gauge("beckon_roster_rooms", "Rooms that anybody is in.", func() float64 {
 			r.mu.Lock()

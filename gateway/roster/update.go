@@ -1,6 +1,9 @@
 package roster
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // Viewer is a session that shows its room's list.
 type Viewer interface {
@@ -52,6 +55,7 @@ type Update struct {
 	// Degraded, of a Standing: presence is not heard, lists stand still but for this gateway's own sessions.
 	Degraded bool
 
+	size   int // of a Whole, about, in bytes for a client
 	frames [formats]frame
 }
 
@@ -79,11 +83,11 @@ func (u *Update) Encoded(f Format, encode func(*Update) []byte) []byte {
 	return frame.bytes
 }
 
-// size is about how many bytes a Whole is for a client: names, their quotes and commas.
-func (u *Update) size() int {
+// measure is about how many bytes a Whole is for a client: names, with what JSON puts before and between them.
+func (u *Update) measure() int {
 	n := 64
 	for _, user := range u.Users {
-		n += len(user) + 3
+		n += len(user) + len(`"",`) + strings.Count(user, `"`) + strings.Count(user, `\`)
 	}
 	return n
 }

@@ -8,8 +8,8 @@ import (
 	"beckon/shared/wire"
 )
 
-// A page of a list has pageDefault users if the client does not say how many, and pageMost at most: some 70 KiB when
-// every id is as long as it may be.
+// A page of a list has pageDefault users if the client does not say how many, and pageMost at most: 130 KiB when every id
+// is as long as it may be and nothing but quotes.
 const pageDefault, pageMost = 100, 500
 
 // readQuery reads the data of a list frame, {prefix?, after?, limit?}; nil for none. data is valid JSON.
@@ -38,6 +38,9 @@ func readQuery(data []byte) (roster.Query, *refusal) {
 		v, err := r.Value()
 		if err != nil {
 			return err
+		}
+		if v[0] == 'n' { // null, as if it were not there
+			return nil
 		}
 		switch string(name) {
 		case "prefix":
