@@ -75,15 +75,25 @@ func (l *Lists) Join(now time.Time, login wire.Login, v Viewer, full bool) {
 	l.touch(now, rm)
 }
 
-// Leave puts a session of this gateway out, if it is in.
-func (l *Lists) Leave(now time.Time, session string) {
+// Detach stops telling a session of this gateway anything, but leaves it in. It gives the session's viewer, nil if it is
+// not in.
+func (l *Lists) Detach(session string) *viewer {
 	v := l.own[session]
 	if v == nil {
-		return
+		return nil
 	}
 	delete(l.own, session)
 	l.unwait(v)
 	v.room.removeViewer(v)
+	return v
+}
+
+// Leave puts a session of this gateway out, if it is in.
+func (l *Lists) Leave(now time.Time, session string) {
+	v := l.Detach(session)
+	if v == nil {
+		return
+	}
 	l.leave(now, v.login.Room, v.login.User, v.login.Since)
 	l.index.remove(v.login.User, l.gateway)
 }

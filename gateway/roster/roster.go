@@ -100,6 +100,11 @@ func (r *Roster) Leave(session string) {
 	r.change(func(now time.Time) { r.lists.Leave(now, session) })
 }
 
+// Detach stops telling a session anything, but leaves it in the lists for as long as the gateway is there.
+func (r *Roster) Detach(session string) {
+	r.change(func(time.Time) { r.lists.Detach(session) })
+}
+
 // Sync sends a session its room's list again.
 func (r *Roster) Sync(session string) {
 	r.change(func(now time.Time) { r.lists.Sync(now, session) })

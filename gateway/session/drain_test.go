@@ -44,6 +44,25 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// Who is sent away by the end of his gateway stays in the lists until it has ended: he comes back on another.
+func TestDrainTakesNobodyOutOfTheLists(t *testing.T) {
+	f := newFixture(t, 10)
+	for _, user := range []string{"alice", "bob"} {
+		f.login(user).leaves = true
+	}
+	if err := f.Drain(t.Context(), 20*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if f.Sessions() != 0 || f.Users() != 0 {
+		t.Errorf("%d sessions are left", f.Sessions())
+	}
+	for _, user := range []string{"alice", "bob"} {
+		if !f.roster.Shows(user) {
+			t.Errorf("%s has left the list", user)
+		}
+	}
+}
+
 func TestDrainAtOnce(t *testing.T) {
 	f := newFixture(t, 10)
 	if err := f.Drain(t.Context(), time.Hour); err != nil {

@@ -121,7 +121,8 @@ func (h *Hub) admit(s *Session, confirmed bool) {
 	h.o.Announcer.Join(s.login())
 }
 
-// Leave removes a session, and says so to everybody who saw it. Calling it again does nothing.
+// Leave removes a session, and says so to everybody who saw it, unless [Hub.Drain] has sent it away. Calling it again does
+// nothing.
 func (h *Hub) Leave(s *Session) {
 	h.remove(s)
 	s.mu.Lock()
@@ -132,6 +133,10 @@ func (h *Hub) Leave(s *Session) {
 	s.ended = true
 	if !s.welcomed.Load() {
 		close(s.ready)
+		return
+	}
+	if s.sentAway.Load() {
+		h.o.Roster.Detach(s.ID)
 		return
 	}
 	h.o.Roster.Leave(s.ID)

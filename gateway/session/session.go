@@ -60,6 +60,7 @@ type Session struct {
 	conn     Conn
 	ready    chan struct{} // closed when the session has been welcomed or has ended
 	welcomed atomic.Bool   // signals may reach it; see reachable
+	sentAway atomic.Bool   // by Drain
 	inFlight atomic.Int32  // its signals that NATS carries and that have no outcome yet
 
 	mu    sync.Mutex // orders admission and leaving

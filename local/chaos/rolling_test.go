@@ -16,7 +16,8 @@ import (
 )
 
 // Three gateways are restarted one after the other, as an upgrade does it, under users who come back at once, to a gateway
-// that is ready: each is back, and none leaves a list and joins it more often than a gateway went away under him.
+// that is ready: each is back, and none leaves a list and joins it more than once, however many gateways went away under
+// him.
 func TestGatewaysRolled(t *testing.T) {
 	gatewaysRolled.try(t)
 	s := here(t)
@@ -79,7 +80,7 @@ func TestGatewaysRolled(t *testing.T) {
 		for what, users := range map[string][]string{"leave": p.left, "join": p.joined} {
 			times := make(map[string]int)
 			for _, user := range users {
-				if times[user]++; times[user] > byName[user].hits {
+				if times[user]++; times[user] > 1 {
 					t.Fatalf("%s saw %s %s %d times, who was on %d gateways that went away", p.user, user, what, times[user], byName[user].hits)
 				}
 				seen[user] = true
