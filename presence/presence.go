@@ -50,7 +50,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	if cfg.EmbedNATS != "" {
-		replica.roster.NATSBegins()
+		replica.roster.NATSBegan(time.Now().UnixMilli())
 	}
 	health := &service.Health{}
 	health.Required("nats", service.Unless(conn.Up, "not connected to NATS"))

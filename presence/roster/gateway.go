@@ -106,6 +106,7 @@ func (r *Roster) believe(now time.Time, g *gateway, incarnation string, seq uint
 	holds := make(map[string]struct{}, len(logins))
 	for _, login := range logins {
 		holds[login.Session] = struct{}{}
+		r.restart = r.restart || login.Since < r.began
 		r.view.join(now, g, login)
 	}
 	for session := range g.sessions {

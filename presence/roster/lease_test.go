@@ -137,12 +137,13 @@ func TestComplete(t *testing.T) {
 			r.Link(r.now, true)
 		}, 1600 * time.Millisecond},
 		"NATS that begins": {func(r *replica) {
-			r.NATSBegins()
-			r.incarnation("A").beat()
-			r.incarnation("A").answer(r.asked())
+			r.NATSBegan(1_700_000_000_000) // when everybody here logs in
+			s := r.incarnation("A", "alice")
+			s.beat()
+			s.answer(r.asked())
 		}, 600 * time.Millisecond},
-		"NATS that begins again, with users": {func(r *replica) {
-			r.NATSBegins()
+		"NATS that begins again, with users from before": {func(r *replica) {
+			r.NATSBegan(1_700_000_000_001)
 			s := r.incarnation("A", "alice")
 			s.beat()
 			s.answer(r.asked())

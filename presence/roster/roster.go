@@ -64,7 +64,8 @@ type Roster struct {
 	echoed   time.Time // when something of ours came back
 	doubted  time.Time // since when it rather doubts itself; zero if it does not
 	bereft   bool      // it gave up half of all gateways, having doubted, and none has come since
-	young    bool      // NATS has begun with it
+	began    int64     // Unix milliseconds when NATS began with it; 0 if it did not
+	restart  bool      // somebody logged in before that
 	called   time.Time // the latest call
 	ticked   time.Time
 	answered time.Time // the latest chunk of an answer, of any gateway
@@ -108,9 +109,9 @@ func New(view string) *Roster {
 	return &Roster{view: newView(view), gateways: make(map[string]*gateway)}
 }
 
-// NATSBegins tells that the only NATS server begins with this replica. Gateways that hold sessions then are on their way
-// back to it, one after the other. Call it before anything else.
-func (r *Roster) NATSBegins() { r.young = true }
+// NATSBegan tells that the only NATS server began with this replica, at a wall time in Unix milliseconds. If gateways hold
+// sessions from before, then they are on their way back to it, one after the other. Call it before anything else.
+func (r *Roster) NATSBegan(at int64) { r.began = at }
 
 // Link tells that the link to NATS is there, with all subscriptions made, or that it is away.
 func (r *Roster) Link(now time.Time, up bool) {
@@ -314,7 +315,7 @@ func (r *Roster) renew(now time.Time) {
 
 func (r *Roster) settled(now time.Time) bool {
 	on, least := now.Sub(r.since), settling
-	if r.young && r.view.count > 0 {
+	if r.restart {
 		least = returning
 	}
 	if on < least || on >= Lease {
