@@ -23,6 +23,7 @@ var (
 	gatewayStopped     = &fault{what: "SIGSTOP a gateway", holds: "gone within 5 s; after SIGCONT back within 3 s"}
 	gatewayUnplugged   = &fault{what: "a gateway's cable pulled", holds: "gone within 5 s; after the cable's return back within 3 s"}
 	presenceKilled     = &fault{what: "kill -9 the only presence, restart", holds: "nobody leaves any list; right within 2 s"}
+	presenceUnplugged  = &fault{what: "the only presence's cable pulled for 12 s", holds: "nobody leaves any list; right within 10 s of the cable's return"}
 	followedKilled     = &fault{what: "kill -9 the replica that is followed", holds: "right again within 3 s; clients see no duplicate, no step backwards"}
 	natsRestarted      = &fault{what: "NATS restarted under 5,000 users", holds: "no socket dropped, nobody leaves any list, right within 5 s"}
 	clusterPartitioned = &fault{what: "two gateways on two clustered NATS servers, partitioned 20 s, healed", holds: "both sides go on inside; right within 5 s of healing; at most one leave and one join a user"}
@@ -32,7 +33,7 @@ var (
 	gatewaysRolled     = &fault{what: "rolling restart of 3 gateways under 1,000 users that reconnect", holds: "every user back; at most one leave and join a user"}
 
 	table = []*fault{
-		gatewayKilled, gatewayStopped, gatewayUnplugged, presenceKilled, followedKilled, natsRestarted, clusterPartitioned,
+		gatewayKilled, gatewayStopped, gatewayUnplugged, presenceKilled, presenceUnplugged, followedKilled, natsRestarted, clusterPartitioned,
 		leafSiteCut, leafGatewayCut, userFlapping, gatewaysRolled,
 	}
 )

@@ -33,6 +33,17 @@ func (g *gateway) alive(now time.Time) {
 	g.heard, g.suspicion = now, suspicion{}
 }
 
+// hear notes a sign of life of the incarnation believed. If NATS had said that nobody was there, NATS did not know: then what it
+// said of others until now does not count either.
+func (r *Roster) hear(now time.Time, g *gateway) {
+	if !g.absent.IsZero() {
+		for _, other := range r.gateways {
+			other.suspicion = suspicion{}
+		}
+	}
+	g.alive(now)
+}
+
 // Absent tells that NATS knew nobody who would take the request of that number.
 func (r *Roster) Absent(now time.Time, name string, number uint64) {
 	r.observe(now)

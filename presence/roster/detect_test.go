@@ -216,6 +216,36 @@ func TestMassLossIsDoubted(t *testing.T) {
 	}
 }
 
+// Whoever is heard of whom NATS said that he was not there shows that NATS did not know: it is not believed of others, either.
+func TestWhoIsBackClearsTheOthers(t *testing.T) {
+	r, beat := system(t, 4)
+	absent := func(gateways ...string) {
+		t.Helper()
+		for asked := make(map[string]bool); len(asked) < len(gateways); r.sleep(50 * time.Millisecond) {
+			beat(0, 1)
+			for _, probe := range r.probes {
+				if !asked[probe.Gateway] && slices.Contains(gateways, probe.Gateway) {
+					asked[probe.Gateway] = true
+					r.Absent(r.now, probe.Gateway, probe.Number)
+				}
+			}
+			r.probes = nil
+		}
+	}
+	absent("2", "3")
+	r.sleep(300 * time.Millisecond)
+	beat(0, 1)
+	r.probes = nil
+	r.sleep(350 * time.Millisecond)
+	last := r.probes[slices.IndexFunc(r.probes, func(ask roster.Ask) bool { return ask.Gateway == "3" })]
+	r.Absent(r.now, "3", last.Number) // the second time: but before it is dropped
+	beat(0, 1, 2)
+	r.sleep(200 * time.Millisecond)
+	if r.Stats().Users != 4 || r.Doubts() {
+		t.Fatalf("%+v", r.Stats())
+	}
+}
+
 // A replica that was cut off for so long that it has given up everybody knows nobody when the first is back. It is not
 // followed before the others are, or have had time to be.
 func TestReturnFromACut(t *testing.T) {

@@ -100,7 +100,7 @@ func (r *Roster) believe(now time.Time, g *gateway, incarnation string, seq uint
 		r.news = append(r.news, News{g.name, "heard", len(logins)})
 	}
 	g.incarnation, g.seq = incarnation, seq
-	g.alive(now)
+	r.hear(now, g)
 	g.wanted, g.since, g.stranger = false, r.asks+1, ""
 
 	holds := make(map[string]struct{}, len(logins))

@@ -148,7 +148,7 @@ func (r *Roster) Announced(now time.Time, name string, a *wire.Announcement) {
 	if !r.believes(now, g, a.Incarnation) || a.Seq <= g.seq {
 		return
 	}
-	g.alive(now)
+	r.hear(now, g)
 	if a.Seq != g.seq+1 {
 		r.want(g)
 		return
@@ -176,7 +176,7 @@ func (r *Roster) Beat(now time.Time, name string, b *wire.Beat) {
 	if !r.believes(now, g, b.Incarnation) || b.Seq < g.seq {
 		return
 	}
-	g.alive(now)
+	r.hear(now, g)
 	if b.Seq != g.seq || b.Count != len(g.sessions) || b.Digest != g.digest {
 		r.want(g)
 	}
