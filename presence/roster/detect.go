@@ -13,6 +13,8 @@ const (
 	// probeEvery is the time between two such questions, and the least time between two answers of NATS that nobody was
 	// there to ask: a gateway that moves to another NATS server is not there for a moment.
 	probeEvery = 300 * time.Millisecond
+	// together is the most time between the last that two gateways said who fell silent for the same reason: two beats.
+	together = 500 * time.Millisecond
 	// linkedFor is how long this replica's own link must have been up until NATS is believed that nobody is there. Servers
 	// that have just met do not know each other's subscriptions yet.
 	linkedFor = 3 * time.Second
@@ -28,20 +30,29 @@ type suspicion struct {
 	dead   bool      // it has said so twice
 }
 
-// alive notes a sign of life of the incarnation believed.
-func (g *gateway) alive(now time.Time) {
+// spare gives a gateway a whole lease again.
+func (g *gateway) spare(now time.Time) {
 	g.heard, g.suspicion = now, suspicion{}
 }
 
-// hear notes a sign of life of the incarnation believed. If NATS had said that nobody was there, NATS did not know: then what it
-// said of others until now does not count either.
+// hear notes a sign of life of the incarnation believed. It may show that it was this replica that could not hear:
+//   - If NATS had said that nobody was there, NATS did not know. Then what it said of others until now does not count.
+//   - If the gateway was silent for long, those that fell silent together with it are about to be heard, too.
 func (r *Roster) hear(now time.Time, g *gateway) {
 	if !g.absent.IsZero() {
 		for _, other := range r.gateways {
 			other.suspicion = suspicion{}
 		}
 	}
-	g.alive(now)
+	if now.Sub(g.heard) > Lease/2 {
+		for _, other := range r.gateways {
+			if apart := g.spoke.Sub(other.spoke).Abs(); apart <= together {
+				other.spare(now)
+			}
+		}
+	}
+	g.spare(now)
+	g.spoke = now
 }
 
 // Absent tells that NATS knew nobody who would take the request of that number.

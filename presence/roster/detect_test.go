@@ -246,6 +246,25 @@ func TestWhoIsBackClearsTheOthers(t *testing.T) {
 	}
 }
 
+// Nor do those whom a replica could not hear for as long as somebody who is back. But somebody who falls silent again and
+// again does not keep one who hangs.
+func TestWhoFellSilentTogetherIsAwaited(t *testing.T) {
+	r, beat := system(t, 2)
+	r.sleep(roster.Lease - 100*time.Millisecond)
+	beat(0)
+	r.sleep(bus.BeatEvery)
+	if n := r.Stats().Users; n != 2 {
+		t.Fatalf("%d users", n)
+	}
+	for range 4 {
+		r.sleep(2100 * time.Millisecond)
+		beat(0)
+	}
+	if users := users(r); !slices.Equal(users, []string{"0"}) {
+		t.Errorf("%v are there", users)
+	}
+}
+
 // A replica that was cut off for so long that it has given up everybody knows nobody when the first is back. It is not
 // followed before the others are, or have had time to be.
 func TestReturnFromACut(t *testing.T) {

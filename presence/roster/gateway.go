@@ -14,7 +14,8 @@ type gateway struct {
 	seq         uint64
 	sessions    map[string]*session
 	digest      wire.Digest // of sessions
-	heard       time.Time   // its latest sign of life
+	spoke       time.Time   // its latest sign of life
+	heard       time.Time   // likewise, or later: its lease counts from then
 	suspicion               // since then
 	replaced    string      // the incarnation believed before
 

@@ -308,7 +308,7 @@ func (r *Roster) observe(now time.Time) {
 
 func (r *Roster) renew(now time.Time) {
 	for _, g := range r.gateways {
-		g.alive(now)
+		g.spare(now)
 		g.noticed = now
 	}
 }
