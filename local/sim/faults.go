@@ -37,6 +37,7 @@ var faultsOf = func() (all [kinds][]fault) {
 	all[restless] = join(gateways[:2], []fault{{4, (*world).dropAtReplica}, {12, (*world).dropAtGateway}})
 	all[slowHub] = join(replicasStand, []fault{{10, (*world).restartHub}})
 	all[isolated] = []fault{{5, (*world).part}, {1, (*world).dropAtGateway}}
+	all[aside] = all[isolated]
 	all[halves] = []fault{{5, (*world).part}}
 	return all
 }()
@@ -290,11 +291,13 @@ func (w *world) part() {
 		return
 	}
 	way, long := 1+w.rand.IntN(3), w.length(9*time.Second)
-	if w.kind == halves {
+	if w.kind == halves || w.kind == aside {
 		// Before, NATS is not believed that nobody is there, and everybody has to be heard in between.
 		if w.now.Sub(epoch) < linkedLong || w.now.Sub(w.net.partedAt) < time.Second {
 			return
 		}
+	}
+	if w.kind == halves {
 		long = w.length(3500 * time.Millisecond)
 	}
 	w.net.cut, w.net.partedAt = [2]bool{way&1 > 0, way&2 > 0}, w.now

@@ -35,13 +35,15 @@ const (
 	slowHub
 	// isolated: replicas are cut off from all gateways, but not the one that is beside them.
 	isolated
+	// aside: all replicas are cut off from all gateways, some for longer than a lease.
+	aside
 	// halves: two halves, each with replicas, do not hear each other for less than a lease.
 	halves
 	kinds
 )
 
 func (k kind) String() string {
-	return [...]string{"wild", "harmed", "restless", "tame", "presence only", "slow hub", "isolated", "halves"}[k]
+	return [...]string{"wild", "harmed", "restless", "tame", "presence only", "slow hub", "isolated", "aside", "halves"}[k]
 }
 
 // mayLose reports whether somebody who is there may leave lists meanwhile. Where no gateway dies nobody may.
@@ -79,6 +81,9 @@ func draw(r *rand.Rand) *plan {
 		p.hubs = 1
 	case isolated:
 		p.hubs, p.replicas = 2, between(2, 3)
+	case aside:
+		p.hubs = 2
+		p.faults += time.Duration(between(0, 8000)) * time.Millisecond
 	case halves:
 		p.hubs, p.gateways, p.replicas = 2, 4, between(2, 3)
 		p.faults += linkedLong // before, NATS is not believed that nobody is there
@@ -91,10 +96,10 @@ const linkedLong = 3 * time.Second
 
 // hubOf says where the process of a number is.
 func (p *plan) hubOf(number int, replica bool) int {
-	if p.kind == isolated && (!replica || number == 0) {
+	switch {
+	case p.kind == isolated && (!replica || number == 0), p.kind == aside && !replica:
 		return 0
-	}
-	if p.kind == isolated {
+	case p.kind == isolated, p.kind == aside:
 		return 1
 	}
 	return number % p.hubs

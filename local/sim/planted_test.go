@@ -29,8 +29,9 @@ const (
 )
 
 // bugs are the mechanisms of presence, each left out or turned around. Those of which another takes the place are not here:
-// that leases rest while nothing comes back (a replica that hears nobody doubts itself), and that a gateway does not begin to
-// follow a view that is not complete (that gives no snapshot, and none of it would be adopted).
+// that leases rest while nothing comes back (a replica that hears nobody doubts itself), that a gateway does not begin to
+// follow a view that is not complete (that gives no snapshot, and none of it would be adopted), and that a replica that hears
+// nobody gives up nobody (it would not be followed before all are back).
 var bugs = []planted{
 	{"a gap between announcements is not seen", replicaRoster, "if a.Seq != g.seq+1 {", "if false {"},
 	{"a gap between deltas is not seen", gatewayFollower, "case !f.needed && m.Version == f.version+1:", "case !f.needed:"},

@@ -120,7 +120,8 @@ func (r *Roster) expire(now time.Time) {
 		}
 		r.doubted = time.Time{}
 	}
-	if r.Doubts() && now.Sub(r.doubted) < doubtFor {
+	// If everybody is dead there is nobody to tell it to. If not, it is this replica that is cut off, however long.
+	if r.Doubts() && (now.Sub(r.doubted) < doubtFor || len(dying) == believed) {
 		return
 	}
 	r.bereft = r.bereft || r.Doubts() && len(dying) > 0

@@ -265,33 +265,47 @@ func TestWhoFellSilentTogetherIsAwaited(t *testing.T) {
 	}
 }
 
-// A replica that was cut off for so long that it has given up everybody knows nobody when the first is back. It is not
-// followed before the others are, or have had time to be.
+// A replica that hears nobody any more gives up nobody: whom would it tell? When the first is back, the others are awaited.
 func TestReturnFromACut(t *testing.T) {
 	r, beat := system(t, 3)
-	r.lose(roster.Lease+1500*time.Millisecond, func() {})
-	if n := r.Stats().Users; n != 0 || !r.Complete() {
-		t.Fatalf("%d users, complete %v", n, r.Complete())
+	r.lose(time.Minute, func() {})
+	if n := r.Stats().Users; n != 3 || r.Complete() || !r.Doubts() {
+		t.Fatalf("%d users, complete %v, in doubt %v", n, r.Complete(), r.Doubts())
 	}
-	r.sleep(time.Minute)
+	beat(0)
+	r.sleep(100 * time.Millisecond)
+	if n := r.Stats().Users; n != 3 || !r.Complete() {
+		t.Fatalf("when the first is back: %d users, complete %v", n, r.Complete())
+	}
+	r.lose(roster.Lease+1500*time.Millisecond, func() { beat(0) })
+	wantUsers(t, r, "0")
+}
+
+// One that has given up half of all gateways is not followed when one of them is back before the others are, or have had time
+// to be.
+func TestReturnOfHalf(t *testing.T) {
+	r, beat := system(t, 4)
+	r.lose(roster.Lease+1500*time.Millisecond, func() { beat(0, 1) })
+	wantUsers(t, r, "0", "1")
+	if !r.Complete() {
+		t.Fatal("not complete")
+	}
 	back := r.now
-	for range 8 {
-		beat(0)
-		r.sleep(bus.BeatEvery)
-	}
-	if r.Complete() {
-		t.Fatal("followed with one of three")
+	for r.now.Sub(back) < roster.Lease-100*time.Millisecond {
+		beat(0, 1, 2)
+		if r.Complete() {
+			t.Fatalf("followed %v after the first of two was back", r.now.Sub(back))
+		}
+		r.sleep(50 * time.Millisecond)
 	}
 	for r.now.Sub(back) < roster.Lease+100*time.Millisecond {
-		beat(0)
+		beat(0, 1, 2)
 		r.sleep(50 * time.Millisecond)
 	}
 	if !r.Complete() {
 		t.Error("not complete, when the others have had time enough")
 	}
-	if n := r.Stats().Gateways; n != 0 {
-		t.Errorf("%d gateways, and none has given a snapshot", n)
-	}
+	wantUsers(t, r, "0", "1") // he has given no snapshot
 }
 
 // Those who fall silent without a word are no different.
