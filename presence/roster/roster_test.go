@@ -128,14 +128,20 @@ func TestRequestsAreRepeatedWithinReason(t *testing.T) {
 	}
 }
 
-// The chunks of a large gateway may take longer than the time after which a request is repeated.
-func TestAnAnswerThatKeepsComingIsAwaited(t *testing.T) {
-	r := newReplica(t)
-	s := r.incarnation("A")
+// large is an incarnation of 5,000 users, whose snapshot has several chunks. It has beaten.
+func (r *replica) large(incarnation string) *source {
+	s := r.incarnation(incarnation)
 	for i := range 5000 {
 		s.Join(r.now, login(fmt.Sprint("s", i), strings.Repeat("u", 100)+fmt.Sprint(i)))
 	}
 	s.beat()
+	return s
+}
+
+// The chunks of a large gateway may take longer than the time after which a request is repeated.
+func TestAnAnswerThatKeepsComingIsAwaited(t *testing.T) {
+	r := newReplica(t)
+	s := r.large("A")
 	number := r.asked()
 	_, chunks := s.Snapshot(r.now, "id")
 	if len(chunks) < 4 {
@@ -154,11 +160,7 @@ func TestAnAnswerThatKeepsComingIsAwaited(t *testing.T) {
 // Nor is another gateway asked again meanwhile, whose answer may wait behind: unless it takes a second.
 func TestAnswerMayWaitBehindAnother(t *testing.T) {
 	r := newReplica(t)
-	s := r.incarnation("A")
-	for i := range 5000 {
-		s.Join(r.now, login(fmt.Sprint("s", i), strings.Repeat("u", 100)+fmt.Sprint(i)))
-	}
-	s.beat()
+	s := r.large("A")
 	number := r.asked()
 	r.Beat(r.now, "other", &wire.Beat{Incarnation: "B", Count: 1})
 	r.advance()
@@ -178,11 +180,7 @@ func TestAnswerMayWaitBehindAnother(t *testing.T) {
 // A busy gateway may need longer to answer than it takes until it is asked again, and then answers twice, by turns.
 func TestLateAnswerCounts(t *testing.T) {
 	r := newReplica(t)
-	s := r.incarnation("A")
-	for i := range 5000 {
-		s.Join(r.now, login(fmt.Sprint("s", i), strings.Repeat("u", 100)+fmt.Sprint(i)))
-	}
-	s.beat()
+	s := r.large("A")
 	r.sleep(600 * time.Millisecond)
 	numbers := r.takeAsks()
 	if len(numbers) != 3 {
