@@ -5,7 +5,8 @@
 //	presence.view.<one> ─▶                    ├─▶ index: user → gateways
 //	Join, Leave ──────────────────────────────┴─▶ rooms ─▶ at most one Update in 250 ms a room ─▶ viewers
 //
-// While presence cannot be heard the lists stand as they are, but for the gateway's own sessions.
+// [Follower] and [Lists] are pure state machines, which decide everything; [Roster] runs them on NATS and the clock. While
+// presence cannot be heard the lists stand as they are, but for the gateway's own sessions, and viewers are told so.
 package roster
 
 import (
