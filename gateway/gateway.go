@@ -105,7 +105,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	})
 	health.Optional("sessions", service.Unless(func() bool { return !hub.Full() }, "full; new clients are sent away"))
 	native := ws.New(ws.Options{
-		Hub: hub, Conn: conn, Origins: cfg.Origins, ICEServers: cfg.ICEServers,
+		Hub: hub, Origins: cfg.Origins, ICEServers: cfg.ICEServers,
 		Rates: ws.Rates{Frames: cfg.RateFrames, Bytes: cfg.RateBytes}, Metrics: hubMetrics, Log: log,
 	})
 

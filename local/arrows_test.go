@@ -32,8 +32,20 @@ var arrows = []arrow{
 	{from: "beckon/gateway/ice"},
 	{from: "beckon/gateway/web"},
 	{from: "beckon/gateway/ws", may: []string{
-		"beckon/gateway/session", "beckon/gateway/roster", "beckon/gateway/socket", "beckon/gateway/origin",
-		"beckon/gateway/ice", "beckon/shared/...",
+		"beckon/gateway/session", "beckon/gateway/roster", "beckon/gateway/frames", "beckon/gateway/socket",
+		"beckon/gateway/origin", "beckon/gateway/ice", "beckon/shared/...",
+	}},
+	{from: "beckon/gateway/socketio/clock"},
+	{from: "beckon/gateway/socketio/engineio", may: []string{
+		"beckon/gateway/socketio/clock", "beckon/gateway/frames", "beckon/gateway/socket",
+	}},
+	{from: "beckon/gateway/socketio/sio", may: []string{
+		"beckon/gateway/socketio/engineio", "beckon/gateway/socketio/clock", "beckon/gateway/frames",
+	}},
+	{from: "beckon/gateway/socketio", may: []string{
+		"beckon/gateway/socketio/sio", "beckon/gateway/socketio/engineio", "beckon/gateway/socketio/clock",
+		"beckon/gateway/session", "beckon/gateway/roster", "beckon/gateway/frames", "beckon/gateway/socket",
+		"beckon/gateway/origin", "beckon/shared/...",
 	}},
 	{from: "beckon/gateway/...", may: []string{"beckon/gateway/...", "beckon/shared/..."}},
 

@@ -3,7 +3,9 @@ package session
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -184,6 +186,29 @@ func (h *Hub) Users() int {
 	defer h.mu.RUnlock()
 	return len(h.users)
 }
+
+// Closed says why nobody can log in now, for the metric and for the client; nothing if they can.
+func (h *Hub) Closed() (reason, why string) {
+	switch {
+	case h.Draining():
+		return "draining", "this gateway is stopping"
+	case h.o.Conn.Away() > awayTolerance:
+		return "nats_away", "the message bus is away"
+	case h.Full():
+		return "full", "this gateway is full"
+	}
+	return "", ""
+}
+
+// awayTolerance is for how long NATS may be away before new logins are sent away; shorter absences they wait for.
+const awayTolerance = 2 * time.Second
+
+// RetryAfter is the value of that header (RFC 9110, section 10.2.3) for clients that are sent away: whole seconds, each
+// time others, lest they all return in the same.
+func RetryAfter() string { return strconv.Itoa(RetrySoonest + rand.IntN(RetryLatest-RetrySoonest+1)) }
+
+// RetrySoonest and RetryLatest bound it.
+const RetrySoonest, RetryLatest = 3, 8
 
 // Full reports that no more sessions fit.
 func (h *Hub) Full() bool { return h.Sessions() >= h.o.MaxSessions }

@@ -64,6 +64,14 @@ type Conn struct {
 	held *[]byte    // gathered and not yet written; nil for none
 }
 
+// Unbounded makes conn a Conn without a budget and without a listener, for servers that need neither.
+func Unbounded(conn net.Conn) *Conn {
+	return &Conn{
+		Conn: conn, ended: make(chan struct{}), release: func() {},
+		bytes: rate.NewLimiter(rate.Inf, 0), reads: rate.NewLimiter(rate.Inf, 0),
+	}
+}
+
 // buffers are empty slices with room for maxHeld, to gather writes and to read ahead.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, maxHeld); return &b }}
 

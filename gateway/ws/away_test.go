@@ -18,7 +18,7 @@ func TestNATSAway(t *testing.T) {
 	alice.send(`{"event":"refuse","data":{"to":"bob"}}`)
 	alice.hears(`{"event":"undeliverable","id":null,"data":{"to":"bob","kind":"refuse","reason":"unavailable"}}`)
 
-	f.await("closed", func() bool { return f.conn.Away() > awayTolerance })
+	f.await("closed", func() bool { reason, _ := f.hub.Closed(); return reason == "nats_away" })
 	f.isClosed("away", "nats_away")
 	alice.serves()
 	bob.serves()

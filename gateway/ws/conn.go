@@ -2,18 +2,15 @@ package ws
 
 import (
 	"errors"
-	"net"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/olahol/melody"
 	"golang.org/x/time/rate"
 
+	"beckon/gateway/frames"
 	"beckon/gateway/roster"
 	"beckon/gateway/session"
-	"beckon/gateway/socket"
 	"beckon/shared/wire"
 )
 
@@ -24,40 +21,69 @@ const closeWait = time.Second
 // come, which takes a second at most. It bounds the answers that a client is owed.
 const inFlightMost = 256
 
-// conn is one client's connection, and a session.Conn.
+// conn is one client's connection: the owner of its link, and a session.Conn.
 type conn struct {
 	door  *Door
 	login login
-	sock  *socket.Conn
-	out   outbox
+	link  frames.Link
+	out   frames.Outbox
 
-	started chan struct{} // closed when melody has taken the connection over
-	melody  *melody.Session
 	session atomic.Pointer[session.Session] // nil before the login, and if it was refused
 
 	closing  atomic.Bool
-	over     chan struct{} // closed with closing: whoever waits for the client need not any more
+	ended    chan struct{} // closed with closing: whoever waits for the client need not any more
 	inFlight chan struct{} // a slot for each signal without an outcome
 
-	// Owned by the reader: melody calls for one connection one at a time.
-	frames, bytes, bad, pings *rate.Limiter
+	// Owned by the reader: a link calls its owner for one message at a time.
+	frames, bytes, bad *rate.Limiter
 }
 
-var _ session.Conn = (*conn)(nil)
+var (
+	_ session.Conn = (*conn)(nil)
+	_ frames.Owner = (*conn)(nil)
+)
 
-func newConn(d *Door, l login, sock *socket.Conn) *conn {
-	c := &conn{
-		door: d, login: l, sock: sock,
-		started:  make(chan struct{}),
-		over:     make(chan struct{}),
+func newConn(d *Door, l login) *conn {
+	return &conn{
+		door: d, login: l,
+		ended:    make(chan struct{}),
 		inFlight: make(chan struct{}, inFlightMost),
 		frames:   rate.NewLimiter(rate.Limit(d.o.Rates.Frames), 2*d.o.Rates.Frames),
 		bytes:    rate.NewLimiter(rate.Limit(d.o.Rates.Bytes), 2*d.o.Rates.Bytes),
 		bad:      rate.NewLimiter(badRate, badBurst),
-		pings:    rate.NewLimiter(badRate, badBurst),
 	}
-	c.out.sock = sock
-	return c
+}
+
+// Opened implements frames.Owner.
+func (c *conn) Opened() {
+	c.out.Attach(&c.link)
+	if bad := c.login.bad; bad != nil {
+		c.refuse(nil, bad)
+		c.Close(session.BadLogin)
+		return
+	}
+	login, err := c.door.o.Hub.Login(c, c.login.user, c.login.room, c.login.fullLists)
+	switch {
+	case err == nil:
+		c.session.Store(login)
+		c.link.Socket().Established()
+	case errors.Is(err, session.ErrDraining):
+		c.Close(session.Draining)
+	default:
+		c.door.log.Warn("login failed", "err", err)
+		c.Close(session.NotReady)
+	}
+}
+
+// over is called when the connection has ended, or was never upgraded.
+func (c *conn) over(refused error) {
+	if s := c.session.Load(); s != nil {
+		c.door.o.Hub.Leave(s)
+	}
+	if refused != nil {
+		c.door.o.Metrics.TurnedAway("handshake") // gorilla has answered
+		c.door.log.Debug("handshake failed", "err", refused)
+	}
 }
 
 // Welcome implements session.Conn.
@@ -80,9 +106,9 @@ func (c *conn) Signal(s *session.Signal) wire.Outcome {
 		return wire.Offline
 	}
 	switch c.push(s.Encoded(roster.Native, encodeSignal), false) {
-	case queued:
+	case frames.Queued:
 		return wire.Delivered
-	case ended:
+	case frames.Ended:
 		return wire.Offline
 	default:
 		return wire.Slow
@@ -91,7 +117,7 @@ func (c *conn) Signal(s *session.Signal) wire.Outcome {
 
 // Userlist implements roster.Viewer.
 func (c *conn) Userlist(u *roster.Update) bool {
-	return c.push(u.Encoded(roster.Native, encodeList), false) == queued
+	return c.push(u.Encoded(roster.Native, encodeList), false) == frames.Queued
 }
 
 // Close implements session.Conn: a close frame behind what is queued, or an abrupt end for a client that reads nothing.
@@ -104,16 +130,16 @@ func (c *conn) Close(why session.Reason) {
 	if why == session.TooSlow || why == session.Fault {
 		c.door.log.Warn("connection ended", "session", c.id(), "reason", why)
 	}
-	if why == session.TooSlow || c.melody == nil {
-		c.sock.Abort()
+	if why == session.TooSlow {
+		c.link.Socket().Abort()
 		return
 	}
-	c.sock.Expire(closeWait)
+	c.link.Socket().Expire(closeWait)
 	if why == session.NotReady {
 		c.push(encodeError(nil, &refusal{codeUnavailable, "cannot log in now"}), true)
 	}
 	cl := closings[why]
-	c.out.end(melody.FormatCloseMessage(cl.code, cl.text))
+	c.out.End(melody.FormatCloseMessage(cl.code, cl.text))
 }
 
 // finish notes that the connection is ending, and reports whether that is news.
@@ -121,32 +147,31 @@ func (c *conn) finish() bool {
 	if c.closing.Swap(true) {
 		return false
 	}
-	close(c.over)
+	close(c.ended)
 	return true
 }
 
-// failed takes the error that has ended the connection, unless we ended it ourselves.
-func (c *conn) failed(err error) {
-	var network net.Error
-	switch {
-	case errors.Is(err, socket.ErrStalled):
+// Failed implements frames.Owner.
+func (c *conn) Failed(err error) {
+	switch cause := frames.Cause(err); {
+	case cause == frames.Stalled:
 		c.Close(session.TooSlow)
 	case !c.finish():
-	case errors.As(err, &network) && network.Timeout():
+	case cause == frames.Silent:
 		c.door.o.Metrics.Closed(session.Silent)
-	case errors.Is(err, socket.ErrBudget), errors.Is(err, websocket.ErrReadLimit), errors.Is(err, errPings):
+	case cause == frames.Flood:
 		c.door.o.Metrics.Closed(session.Flood)
 	}
 	c.door.log.Debug("connection over", "session", c.id(), "err", err)
 }
 
 // push queues a frame.
-func (c *conn) push(frame []byte, owed bool) verdict {
-	v := c.out.push(frame, owed, time.Now())
-	if v == stuck {
+func (c *conn) push(frame []byte, owed bool) frames.Verdict {
+	v := c.out.Push(time.Now(), owed, frames.Text(frame))
+	if v == frames.Stuck {
 		c.Close(session.TooSlow)
 	}
-	if v == stuck || v == noRoom {
+	if v == frames.Stuck || v == frames.NoRoom {
 		c.door.o.Metrics.QueueFull()
 	}
 	return v
@@ -159,11 +184,8 @@ func (c *conn) id() string {
 	return ""
 }
 
-// contain, deferred, ends the connection when a callback panics. melody calls back in goroutines where a panic would
-// leave the connection behind, or end the process.
-func (c *conn) contain() {
-	if v := recover(); v != nil {
-		c.door.log.Error("panic in a connection", "session", c.id(), "panic", v, "stack", string(debug.Stack()))
-		c.Close(session.Fault)
-	}
+// Panicked implements frames.Owner.
+func (c *conn) Panicked(v any, stack []byte) {
+	c.door.log.Error("panic in a connection", "session", c.id(), "panic", v, "stack", string(stack))
+	c.Close(session.Fault)
 }

@@ -1,41 +1,27 @@
 // Package ws is the native door: JSON text frames {"event","id"?,"data"} over WebSocket, at GET /ws. docs/protocol.md
-// describes every frame. The WebSockets are melody's.
+// describes every frame.
 package ws
 
 import (
-	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/olahol/melody"
 
+	"beckon/gateway/frames"
 	"beckon/gateway/ice"
 	"beckon/gateway/origin"
 	"beckon/gateway/session"
 	"beckon/gateway/socket"
-	"beckon/shared/bus"
 	"beckon/shared/wire"
 )
 
 const (
-	pingEvery     = 10 * time.Second
-	pongWait      = 25 * time.Second
-	writeWait     = 5 * time.Second
-	handshakeWait = 5 * time.Second
-	// awayTolerance is for how long NATS may be away before new logins are sent away; shorter absences they wait for.
-	awayTolerance = 2 * time.Second
-	bufferSize    = 512      // of each connection's reader, which is there however idle it is
-	writeBuffer   = 16 << 10 // shared by all; a longer frame is two writes, and wakes its client twice
+	pingEvery = 10 * time.Second
+	pongWait  = 25 * time.Second
+	writeWait = 5 * time.Second
 )
-
-// Clients that are sent away are told to come back in retrySoonest to retryLatest whole seconds, each in another, lest
-// they all return in the same.
-const retrySoonest, retryLatest = 3, 8
 
 // Rates bound what one session may send a second, with as much again in a burst.
 type Rates struct{ Frames, Bytes int }
@@ -43,7 +29,6 @@ type Rates struct{ Frames, Bytes int }
 // Options are what the door works with. All are required.
 type Options struct {
 	Hub        *session.Hub
-	Conn       *bus.Conn
 	Origins    origin.Rules
 	ICEServers ice.Servers
 	Rates      Rates
@@ -55,9 +40,8 @@ type Options struct {
 type Door struct {
 	o      Options
 	log    *slog.Logger
-	melody *melody.Melody
+	links  *frames.Server
 	limits limits
-	conns  sync.WaitGroup // of connections, each served by one goroutine of ours
 }
 
 // New makes a door.
@@ -66,58 +50,20 @@ func New(o Options) *Door {
 		o.ICEServers = ice.Servers{} // in JSON an empty array, not null
 	}
 	d := &Door{
-		o: o, log: o.Log.With("component", "ws"), melody: melody.New(),
+		o: o, log: o.Log.With("component", "ws"),
+		links: frames.NewServer(linksOf(o)),
 		limits: limits{
 			Frame: wire.MaxFrame, SDP: wire.MaxSDP, Candidate: wire.MaxCandidate, Message: wire.MaxAppMessage,
 			Frames: o.Rates.Frames, Bytes: o.Rates.Bytes,
 		},
 	}
-	m := d.melody
-	m.Config = &melody.Config{
-		WriteWait: writeWait, PongWait: pongWait, PingPeriod: pingEvery, MaxMessageSize: wire.MaxFrame,
-		MessageBufferSize: feed + 1, // one place is kept for a close frame
-	}
-	m.Upgrader = &websocket.Upgrader{
-		HandshakeTimeout: handshakeWait,
-		ReadBufferSize:   bufferSize, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},
-		CheckOrigin: o.Origins.Allows,
-		// No compression: the read limit counts the bytes of the wire, not those that they unfold to.
-	}
-	m.HandleConnect(func(s *melody.Session) {
-		c := connOf(s)
-		defer c.contain()
-		c.connected(s)
-	})
-	m.HandleMessage(func(s *melody.Session, msg []byte) {
-		c := connOf(s)
-		defer c.contain()
-		c.read(msg)
-	})
-	m.HandleMessageBinary(func(s *melody.Session, _ []byte) {
-		c := connOf(s)
-		defer c.contain()
-		c.binary()
-	})
-	m.HandleSentMessage(func(s *melody.Session, _ []byte) {
-		c := connOf(s)
-		defer c.contain()
-		c.out.wrote()
-	})
-	m.HandlePong(func(s *melody.Session) {
-		c := connOf(s)
-		defer c.contain()
-		c.pong()
-	})
-	m.HandleError(func(s *melody.Session, err error) {
-		c := connOf(s)
-		defer c.contain()
-		c.failed(err) // melody ends the connection after every error
-	})
 	return d
 }
 
-func connOf(s *melody.Session) *conn {
-	return socket.Of(s.WebsocketConnection().NetConn()).Attached().(*conn)
+func linksOf(o Options) frames.Options {
+	return frames.Options{
+		CheckOrigin: o.Origins.Allows, MaxMessage: wire.MaxFrame, Ping: pingEvery, Pong: pongWait, Write: writeWait,
+	}
 }
 
 // ServeHTTP sends away whom it cannot serve, upgrades the others, and returns when the connection has been taken over, so
@@ -126,23 +72,13 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !d.opens(w, r) {
 		return
 	}
-	sock := socket.FromContext(r.Context())
-	if sock == nil {
+	if socket.FromContext(r.Context()) == nil {
 		d.log.Error("a request did not come through a socket.Listener")
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
-	c := newConn(d, readLogin(r.URL.RawQuery), sock)
-	sock.Attach(c)
-	served := make(chan struct{})
-	d.conns.Go(func() {
-		defer close(served)
-		d.serve(c, w, r)
-	})
-	select {
-	case <-c.started:
-	case <-served:
-	}
+	c := newConn(d, readLogin(r.URL.RawQuery))
+	d.links.Serve(w, r, &c.link, &c.out, c, c.over)
 }
 
 // opens reports whether a request may be upgraded, and answers it if not. A page cannot read the answer to an upgrade that
@@ -166,11 +102,11 @@ func (d *Door) opens(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	upgrade := websocket.IsWebSocketUpgrade(r)
-	if reason, why := d.closed(); why != "" {
+	if reason, why := d.o.Hub.Closed(); why != "" {
 		if upgrade { // otherwise it is only somebody who asks
 			d.o.Metrics.TurnedAway(reason)
 		}
-		h.Set("Retry-After", strconv.Itoa(retrySoonest+rand.IntN(retryLatest-retrySoonest+1)))
+		h.Set("Retry-After", session.RetryAfter())
 		http.Error(w, why, http.StatusServiceUnavailable)
 		return false
 	}
@@ -185,59 +121,5 @@ func (d *Door) opens(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// closed says why nobody can log in now, for the metric and for the client; nothing if they can.
-func (d *Door) closed() (reason, why string) {
-	switch {
-	case d.o.Hub.Draining():
-		return "draining", "this gateway is stopping"
-	case d.o.Conn.Away() > awayTolerance:
-		return "nats_away", "the message bus is away"
-	case d.o.Hub.Full():
-		return "full", "this gateway is full"
-	}
-	return "", ""
-}
-
-// serve runs one connection from its upgrade to its end.
-func (d *Door) serve(c *conn, w http.ResponseWriter, r *http.Request) {
-	defer c.sock.Wait() // melody's writer may still be closing it
-	defer func() {
-		if s := c.session.Load(); s != nil {
-			d.o.Hub.Leave(s)
-		}
-	}()
-	defer c.contain()
-	if err := d.melody.HandleRequest(w, r); err != nil {
-		d.o.Metrics.TurnedAway("handshake") // gorilla has answered
-		d.log.Debug("handshake failed", "err", err)
-	}
-}
-
-// connected is called by melody after the upgrade, before it reads or writes anything.
-func (c *conn) connected(s *melody.Session) {
-	defer close(c.started)
-	s.Request = nil // and what hangs on it
-	c.melody = s
-	c.out.to = s
-	c.sock.Linger()
-	s.WebsocketConnection().SetPingHandler(c.ping)
-	if bad := c.login.bad; bad != nil {
-		c.refuse(nil, bad)
-		c.Close(session.BadLogin)
-		return
-	}
-	login, err := c.door.o.Hub.Login(c, c.login.user, c.login.room, c.login.fullLists)
-	switch {
-	case err == nil:
-		c.session.Store(login)
-		c.sock.Established()
-	case errors.Is(err, session.ErrDraining):
-		c.Close(session.Draining)
-	default:
-		c.door.log.Warn("login failed", "err", err)
-		c.Close(session.NotReady)
-	}
-}
-
 // Wait returns when every connection has ended.
-func (d *Door) Wait() { d.conns.Wait() }
+func (d *Door) Wait() { d.links.Wait() }

@@ -421,7 +421,7 @@ func TestSignalToOneWhoHasGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-conn.over:
+	case <-conn.ended:
 	case <-time.After(patience):
 		t.Fatal("the door does not know")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"beckon/gateway/frames"
 	"beckon/gateway/socket"
 	"beckon/shared/wire"
 )
@@ -340,7 +341,9 @@ func TestPings(t *testing.T) {
 // A client that answers no pings is taken to be gone, one that does and says nothing else is not.
 func TestHalfOpen(t *testing.T) {
 	f := start(t, setup{door: func(d *Door) {
-		d.melody.Config.PingPeriod, d.melody.Config.PongWait = 50*time.Millisecond, 500*time.Millisecond
+		links := linksOf(d.o)
+		links.Ping, links.Pong = 50*time.Millisecond, 500*time.Millisecond
+		d.links = frames.NewServer(links)
 	}})
 	good, silent := f.login("good"), f.login("silent")
 	pings := 0

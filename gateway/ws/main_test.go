@@ -152,7 +152,7 @@ func start(t testing.TB, s setup) *fixture {
 	t.Cleanup(f.hub.Close)
 
 	o := Options{
-		Hub: f.hub, Conn: f.conn, Rates: Rates{Frames: 1000, Bytes: 4 << 20}, Metrics: metrics, Log: discard,
+		Hub: f.hub, Rates: Rates{Frames: 1000, Bytes: 4 << 20}, Metrics: metrics, Log: discard,
 	}
 	if s.options != nil {
 		s.options(&o)
@@ -246,12 +246,8 @@ func (f *fixture) metric(name, value string) (sum float64) {
 // connOf is the door's end of a user's connection.
 func (f *fixture) connOf(user string) *conn {
 	f.t.Helper()
-	sessions, err := f.door.melody.Sessions()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	for _, s := range sessions {
-		if c := connOf(s); c.login.user == user {
+	for _, owner := range f.door.links.Owners() {
+		if c := owner.(*conn); c.login.user == user {
 			return c
 		}
 	}

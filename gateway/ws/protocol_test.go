@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"beckon/gateway/frames"
 	"beckon/gateway/ice"
 	"beckon/gateway/roster"
 	"beckon/gateway/session"
@@ -285,7 +286,7 @@ func TestProtocolErrorMessage(t *testing.T) {
 }
 
 func TestProtocolRetryAfter(t *testing.T) {
-	want := fmt.Sprintf("(%d to %d seconds, chosen at random)", retrySoonest, retryLatest)
+	want := fmt.Sprintf("(%d to %d seconds, chosen at random)", session.RetrySoonest, session.RetryLatest)
 	if !strings.Contains(protocol(t)["Connecting"], want) {
 		t.Errorf("it does not say %q", want)
 	}
@@ -389,7 +390,7 @@ func TestProtocolLimits(t *testing.T) {
 	}
 	for what, want := range map[string]string{
 		"a frame":                                       strconv.Itoa(wire.MaxFrame>>10) + " KiB",
-		"frames that wait for a client":                 strconv.Itoa(outboxFrames) + ", or " + strconv.Itoa(outboxBytes>>20) + " MiB",
+		"frames that wait for a client":                 strconv.Itoa(frames.MaxFrames) + ", or " + strconv.Itoa(frames.MaxBytes>>20) + " MiB",
 		"pings of the client's own":                     strconv.Itoa(badBurst) + " in a burst, " + strconv.Itoa(int(badRate)) + " a second",
 		"signals of one session without an outcome yet": strconv.Itoa(inFlightMost),
 	} {

@@ -1,29 +1,23 @@
 package ws
 
 import (
-	"errors"
 	"time"
 	"unicode/utf8"
 
-	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
 
+	"beckon/gateway/frames"
 	"beckon/gateway/session"
 	"beckon/shared/wire"
 )
 
-// A client may send badBurst frames that are refused, and badRate more each second, before it is sent away; the same
-// goes for pings of its own.
+// A client may send badBurst frames that are refused, and badRate more each second, before it is sent away.
 const (
 	badRate  = rate.Limit(4)
 	badBurst = 64
 )
-
-var errPings = errors.New("too many pings")
-
-// read takes a text frame. melody calls it for one connection one frame at a time, so that waiting here leaves the
-// client's next frames unread.
-func (c *conn) read(msg []byte) {
+// Text implements frames.Owner.
+func (c *conn) Text(msg []byte) {
 	if !c.settle() {
 		return
 	}
@@ -58,14 +52,14 @@ func (c *conn) settle() bool {
 	}
 	select {
 	case <-s.Ready():
-	case <-c.over: // the hub ends what it cannot welcome in seconds
+	case <-c.ended: // the hub ends what it cannot welcome in seconds
 	}
-	if room := c.out.wait(); room != nil {
-		patience := time.NewTimer(stuckAfter)
+	if room := c.out.Wait(); room != nil {
+		patience := time.NewTimer(frames.StuckAfter)
 		defer patience.Stop()
 		select {
 		case <-room:
-		case <-c.over:
+		case <-c.ended:
 		case <-patience.C:
 			c.Close(session.TooSlow)
 		}
@@ -108,8 +102,8 @@ func (c *conn) send(f *frame) {
 	})
 }
 
-// binary takes a binary frame, of which the protocol has none.
-func (c *conn) binary() {
+// Binary implements frames.Owner. The protocol has no such frames.
+func (c *conn) Binary([]byte) {
 	if c.settle() {
 		c.refuse(nil, &refusal{codeBinary, "frames are JSON text, not binary"})
 	}
@@ -121,27 +115,5 @@ func (c *conn) refuse(id []byte, r *refusal) {
 	c.push(encodeError(id, r), true)
 	if !c.bad.Allow() {
 		c.Close(session.TooManyBad)
-	}
-}
-
-// ping answers a client's ping as RFC 6455, section 5.5.2 has it, but not a flood of them. The answer may stand behind a
-// frame that the client is slow to read, so it has the same time.
-func (c *conn) ping(data string) error {
-	defer c.contain()
-	if !c.pings.Allow() {
-		return errPings
-	}
-	err := c.melody.WebsocketConnection().WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(writeWait))
-	if errors.Is(err, websocket.ErrCloseSent) {
-		return nil
-	}
-	return err
-}
-
-// pong counts a client's pongs with its pings: we ask for one in ten seconds.
-func (c *conn) pong() {
-	if !c.pings.Allow() && c.finish() {
-		c.door.o.Metrics.Closed(session.Flood)
-		c.sock.Abort()
 	}
 }

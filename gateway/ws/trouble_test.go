@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/olahol/melody"
 
+	"beckon/gateway/frames"
 	"beckon/shared/wire"
 )
 
@@ -92,7 +92,7 @@ func TestFramesLeaveTogether(t *testing.T) {
 			delivered++
 		}
 	}
-	writes := &f.connOf("bob").sock.Conn.(*narrowConn).writes
+	writes := &f.connOf("bob").link.Socket().Conn.(*narrowConn).writes
 	before := writes.Load()
 	offers := 0
 	for heard := 0; heard < delivered; {
@@ -113,7 +113,7 @@ func TestCloseFrameIsLast(t *testing.T) {
 	f := start(t, setup{narrow: true, options: func(o *Options) { o.Rates.Bytes = 1 << 30 }})
 	alice, bob := f.login("alice"), f.login("bob")
 	delivered := f.stall(alice, "bob")
-	f.connOf("bob").out.end(websocket.FormatCloseMessage(4000, "the end"))
+	f.connOf("bob").out.End(websocket.FormatCloseMessage(4000, "the end"))
 	if h := alice.ask(`{"event":"refuse","id":"2","data":{"to":"bob"}}`); h.text("status") != `"offline"` {
 		t.Errorf("heard %s", h)
 	}
@@ -155,7 +155,11 @@ func TestDrainWithStuckClients(t *testing.T) {
 	t.Parallel()
 	f := start(t, setup{
 		narrow: true, options: func(o *Options) { o.Rates.Bytes = 1 << 30 },
-		door: func(d *Door) { d.melody.Config.WriteWait = time.Hour }, // which ends a stuck client, but no other
+		door: func(d *Door) {
+			links := linksOf(d.o)
+			links.Write = time.Hour // which ends a stuck client, but no other
+			d.links = frames.NewServer(links)
+		},
 	})
 	alice := f.login("alice")
 	f.login("stuck")
@@ -198,24 +202,6 @@ func TestPanics(t *testing.T) {
 			func(c *conn) { c.bad = nil },
 			func(c *client) { _ = c.ws.WriteMessage(websocket.BinaryMessage, nil) },
 		},
-		"while a ping is answered": {
-			func(c *conn) { c.pings = nil },
-			func(c *client) { _ = c.ws.WriteMessage(websocket.PingMessage, nil) },
-		},
-		"after a frame was written": {
-			func(c *conn) {
-				closed := make(chan struct{})
-				close(closed)
-				c.out.mu.Lock()
-				defer c.out.mu.Unlock()
-				c.out.awaited = closed // and will be closed again
-			},
-			func(c *client) { c.send(`{"event":"sync"}`) },
-		},
-		"outside of our callbacks": {
-			func(c *conn) { c.door.melody.HandlePong(func(*melody.Session) { panic("as any library may") }) },
-			func(c *client) { _ = c.ws.WriteMessage(websocket.PongMessage, nil) },
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, setup{})
@@ -225,9 +211,7 @@ func TestPanics(t *testing.T) {
 			test.then(alice)
 			alice.endsWith(websocket.CloseInternalServerErr)
 			f.awaitSessions(1)
-			if name != "outside of our callbacks" { // after that melody keeps a little
-				f.await("forgotten", func() bool { return f.door.melody.Len() == 1 })
-			}
+			f.await("forgotten", func() bool { return len(f.door.links.Owners()) == 1 })
 			bob.serves()
 			if h := bob.ask(`{"event":"refuse","id":"1","data":{"to":"alice"}}`); h.text("status") != `"offline"` {
 				t.Errorf("heard %s", h)
