@@ -204,8 +204,11 @@ func (l *Link) Say(data []byte) {
 // Close ends the link with a close frame behind what has been written, within a time and what the socket lingers.
 func (l *Link) Close(code int, text string, within time.Duration) {
 	l.sock.Expire(within)
-	l.end(melody.FormatCloseMessage(code, text))
+	l.end(CloseMessage(code, text))
 }
+
+// CloseMessage is the payload of a close frame (RFC 6455, section 5.5.1).
+func CloseMessage(code int, text string) []byte { return melody.FormatCloseMessage(code, text) }
 
 // write and end fail only when the link has ended.
 func (l *Link) write(f Frame) {

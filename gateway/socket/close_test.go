@@ -153,7 +153,7 @@ func (pipe) CloseWrite() error { return nil }
 // piped makes a connection whose peer does nothing.
 func piped(t *testing.T) *Conn {
 	near, far := net.Pipe()
-	c := &Conn{Conn: pipe{near}, ended: make(chan struct{}), release: func() {}}
+	c := Unbounded(pipe{near})
 	t.Cleanup(func() {
 		c.Abort()
 		far.Close()

@@ -45,7 +45,9 @@ type Conn struct {
 	net.Conn
 	bytes, reads *rate.Limiter
 	attached     any
-	release      func() // gives the listener's place for connections that are not established back; idempotent
+	listener     *Listener // nil for none
+	from         string    // as the listener counts
+	counted      atomic.Bool
 
 	queued  atomic.Int32 // frames that the door has queued and not yet written, one being written included
 	lingers atomic.Bool
@@ -67,7 +69,7 @@ type Conn struct {
 // Unbounded makes conn a Conn without a budget and without a listener, for servers that need neither.
 func Unbounded(conn net.Conn) *Conn {
 	return &Conn{
-		Conn: conn, ended: make(chan struct{}), release: func() {},
+		Conn: conn, ended: make(chan struct{}),
 		bytes: rate.NewLimiter(rate.Inf, 0), reads: rate.NewLimiter(rate.Inf, 0),
 	}
 }
@@ -80,7 +82,22 @@ const leastFull = 256
 
 // Established tells the listener that the peer has become a session, so that it no longer counts as one that has still to
 // say what it wants.
-func (c *Conn) Established() { c.release() }
+func (c *Conn) Established() {
+	if c.listener != nil && c.counted.Swap(false) {
+		c.listener.leave(c.from)
+	}
+}
+
+// Pending takes Established back: what the peer says next begins anew.
+func (c *Conn) Pending() {
+	if c.listener == nil || c.counted.Swap(true) {
+		return
+	}
+	c.listener.enter(c.from)
+	if c.closed.Load() {
+		c.Established()
+	}
+}
 
 // Linger has Close wait for the peer from now on. Until then the connection is net/http's, which closes many in a row.
 func (c *Conn) Linger() { c.lingers.Store(true) }
@@ -237,7 +254,7 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	defer close(c.ended)
-	defer c.release()
+	defer c.Established()
 	c.Expire(lingerTime) // also wakes a reader and a writer at last
 	c.mu.Lock()
 	if c.held != nil {
@@ -255,7 +272,7 @@ func (c *Conn) Close() error {
 func (c *Conn) Abort() {
 	if !c.closed.Swap(true) {
 		defer close(c.ended)
-		defer c.release()
+		defer c.Established()
 	}
 	_ = c.Conn.Close()
 }

@@ -41,13 +41,14 @@ func (l *Listener) Accept() (net.Conn, error) {
 			_ = conn.Close()
 			continue
 		}
-		return &Conn{
-			Conn:    conn,
-			ended:   make(chan struct{}),
-			bytes:   rate.NewLimiter(rate.Limit(l.budget.Bytes), 2*l.budget.Bytes),
-			reads:   rate.NewLimiter(rate.Limit(l.budget.Reads), 2*l.budget.Reads),
-			release: sync.OnceFunc(func() { l.leave(from) }),
-		}, nil
+		c := &Conn{
+			Conn:  conn,
+			ended: make(chan struct{}),
+			bytes: rate.NewLimiter(rate.Limit(l.budget.Bytes), 2*l.budget.Bytes),
+			reads: rate.NewLimiter(rate.Limit(l.budget.Reads), 2*l.budget.Reads), listener: l, from: from,
+		}
+		c.counted.Store(true)
+		return c, nil
 	}
 }
 
@@ -76,6 +77,12 @@ func (l *Listener) admit(from string) bool {
 	}
 	l.waiting[from]++
 	return true
+}
+
+func (l *Listener) enter(from string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting[from]++
 }
 
 func (l *Listener) leave(from string) {

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/olahol/melody"
 	"golang.org/x/time/rate"
 
 	"beckon/gateway/frames"
@@ -139,7 +138,7 @@ func (c *conn) Close(why session.Reason) {
 		c.push(encodeError(nil, &refusal{codeUnavailable, "cannot log in now"}), true)
 	}
 	cl := closings[why]
-	c.out.End(melody.FormatCloseMessage(cl.code, cl.text))
+	c.out.End(frames.CloseMessage(cl.code, cl.text))
 }
 
 // finish notes that the connection is ending, and reports whether that is news.

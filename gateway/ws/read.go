@@ -16,6 +16,7 @@ const (
 	badRate  = rate.Limit(4)
 	badBurst = 64
 )
+
 // Text implements frames.Owner.
 func (c *conn) Text(msg []byte) {
 	if !c.settle() {

@@ -1,0 +1,256 @@
+package engineio
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"beckon/gateway/frames"
+	"beckon/gateway/socket"
+)
+
+// noopWait is for how long a GET may wait that comes while a WebSocket is being tried: its client may be about to say that
+// it moves there.
+const noopWait = 100 * time.Millisecond
+
+// poll is a GET that waits.
+type poll struct {
+	woken chan struct{} // one slot: there is something to look at
+	noop  bool          // it is to return, whether there is something or not; under the session's mu
+}
+
+func (p *poll) wake() {
+	select {
+	case p.woken <- struct{}{}:
+	default:
+	}
+}
+
+// poll answers a GET with the packets that are queued, when there are any. A second GET beside one that waits is an error
+// that ends the session, and so is one that the client aborts: packets may be lost with it.
+func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
+	// net/http would take the end of its time for reading a request for the end of the client.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // unsupported only where there is none
+	p := &poll{woken: make(chan struct{}, 1)}
+	s.mu.Lock()
+	switch {
+	case s.closed && !s.closing:
+		s.mu.Unlock()
+		refuse(w, &unknownSession)
+		return
+	case s.upgraded.Load():
+		s.mu.Unlock()
+		refuse(w, &badRequest)
+		return
+	case s.waiting != nil:
+		s.mu.Unlock()
+		s.end(BadData)
+		refuse(w, &badRequest)
+		return
+	}
+	s.waiting = p
+	var late <-chan time.Time
+	if s.probed {
+		timer := time.NewTimer(noopWait)
+		defer timer.Stop()
+		late = timer.C
+	}
+	s.mu.Unlock()
+
+	if sock := socket.FromContext(r.Context()); sock != nil {
+		sock.Established()
+		defer sock.Pending()
+	}
+	for {
+		batch, answer, refusal := s.look(p)
+		switch {
+		case len(batch) > 0:
+			s.answer(w, batch)
+			return
+		case answer != nil:
+			respond(w, answer)
+			return
+		case refusal != nil:
+			refuse(w, refusal)
+			return
+		}
+		select {
+		case <-p.woken:
+		case <-late:
+			s.mu.Lock()
+			p.noop = true
+			s.mu.Unlock()
+		case <-r.Context().Done():
+			s.mu.Lock()
+			s.waiting = nil
+			s.mu.Unlock()
+			s.end(Gone)
+			return
+		}
+	}
+}
+
+// look looks for what a GET can be answered with, and if there is something it waits no more.
+func (s *Session) look(p *poll) (batch []frames.Frame, answer []byte, refusal *Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batch = s.out.Take()
+	switch {
+	case len(batch) > 0:
+	case s.closed, p.noop:
+		answer = []byte{packetNoop}
+	case s.upgraded.Load():
+		refusal = &badRequest
+	default:
+		return nil, nil, nil
+	}
+	s.waiting = nil
+	return batch, answer, refusal
+}
+
+// answer writes packets.
+func (s *Session) answer(w http.ResponseWriter, batch []frames.Frame) {
+	payload := batch[0].Data
+	if len(batch) > 1 || batch[0].Binary {
+		payload = appendPayload(make([]byte, 0, payloadSize(batch)), batch)
+	}
+	err := respond(w, payload)
+	s.out.Wrote(len(batch))
+	if err != nil {
+		s.end(Gone)
+	}
+	s.mu.Lock()
+	told := s.closing
+	s.closing = false
+	s.mu.Unlock()
+	if told {
+		s.server.clock.Set(&s.rest, time.Now(), s.forget)
+	}
+}
+
+// respond writes a payload.
+func respond(w http.ResponseWriter, payload []byte) error {
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Now().Add(writeWait)) // unsupported only where there is none
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=UTF-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(payload)))
+	if _, err := w.Write(payload); err != nil {
+		return err
+	}
+	return rc.Flush()
+}
+
+// post takes the packets of a POST. Whatever is wrong with them ends the session.
+func (s *Session) post(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	switch {
+	case s.closed:
+		s.mu.Unlock()
+		refuse(w, &unknownSession)
+		return
+	case s.upgraded.Load():
+		s.mu.Unlock()
+		refuse(w, &badRequest)
+		return
+	case s.posting:
+		s.mu.Unlock()
+		s.end(BadData)
+		refuse(w, &badRequest)
+		return
+	}
+	s.posting = true
+	s.mu.Unlock()
+	why, refusal := s.take(w, r)
+	s.mu.Lock()
+	s.posting = false
+	s.mu.Unlock()
+	if why != 0 {
+		s.end(why)
+	}
+	if refusal != nil {
+		refuse(w, refusal)
+		return
+	}
+	_ = respond(w, []byte("ok")) // the client that does not hear it ends the session
+}
+
+// take reads a POST and takes its packets. It says why the session is to end, if it is.
+func (s *Session) take(w http.ResponseWriter, r *http.Request) (why Reason, refusal *Refusal) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(v, debug.Stack())
+			why, refusal = Fault, &fault
+		}
+	}()
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/octet-stream" {
+		return BadData, &badRequest // as version 3 had it
+	}
+	payload, err := readBody(w, r, s.server.o.MaxPayload)
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long):
+		return Flood, &tooLarge
+	case err != nil:
+		return Gone, &badRequest
+	case !utf8.Valid(payload):
+		return BadData, &badRequest
+	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	closed := false
+	err = eachPacket(payload, func(packet []byte) error {
+		select {
+		case <-s.ended:
+			return errEnded
+		default:
+		}
+		var err error
+		if len(packet) > 0 && packet[0] == packetBinary {
+			var data []byte
+			if data, err = decodeBinary(packet[1:]); err == nil {
+				err = s.deliver(data, true)
+			}
+			return err
+		}
+		closed, err = s.packet(packet)
+		if err == nil && closed {
+			err = errEnded
+		}
+		return err
+	})
+	switch {
+	case closed && errors.Is(err, errEnded):
+		return ClientClosed, nil
+	case errors.Is(err, errEnded):
+		return 0, nil
+	case errors.Is(err, errMany):
+		return Flood, &badRequest
+	case err != nil:
+		return BadData, &badRequest
+	}
+	return 0, nil
+}
+
+// errEnded ends the reading of a payload whose session has ended.
+var errEnded = errors.New("the session has ended")
+
+// readBody reads a body of at most so many bytes.
+func readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte, error) {
+	if r.ContentLength > int64(most) {
+		return nil, &http.MaxBytesError{Limit: int64(most)}
+	}
+	body := http.MaxBytesReader(w, r.Body, int64(most))
+	if r.ContentLength < 0 {
+		return io.ReadAll(body)
+	}
+	payload := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(body, payload)
+	return payload, err
+}

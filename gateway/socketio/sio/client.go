@@ -1,0 +1,223 @@
+package sio
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"beckon/gateway/frames"
+	"beckon/gateway/socketio/clock"
+	"beckon/gateway/socketio/engineio"
+)
+
+// client is one Engine.IO session, and what it is in.
+type client struct {
+	server  *Server
+	session *engineio.Session
+	remote  string // its address when it came, host:port
+	idle    clock.Alarm
+
+	// Owned by Message.
+	partial *partial // of a packet whose attachments have not all come; nil for none
+
+	mu      sync.Mutex // held while Connect and Disconnect are called, so that the one is over before the other begins
+	closed  bool
+	sockets []*Socket
+}
+
+// partial is a packet that waits for attachments.
+type partial struct {
+	packet
+	size int // bytes, of all that has come
+	got  [][]byte
+}
+
+// limit has the client ended unless it is in a namespace by then.
+func (c *client) limit() {
+	c.server.Clock().Set(&c.idle, time.Now().Add(c.server.o.ConnectTimeout), func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !slices.ContainsFunc(c.sockets, func(s *Socket) bool { return !s.refused.Load() }) {
+			c.session.Close(1008, "in no namespace")
+		}
+	})
+}
+
+// Message implements engineio.Handler.
+func (c *client) Message(msg []byte, binary bool) error {
+	switch {
+	case binary:
+		return c.attach(msg)
+	case c.partial != nil:
+		return malformed("text instead of an attachment")
+	}
+	p, err := parse(msg)
+	if err != nil {
+		return err
+	}
+	if p.attachments > 0 {
+		p.data = bytes.Clone(p.data) // the message may be a part of a large payload
+		c.partial = &partial{packet: p, size: len(msg)}
+		return nil
+	}
+	return c.take(&p, nil)
+}
+
+// attach takes an attachment of the packet that waits for it.
+func (c *client) attach(data []byte) error {
+	if c.partial == nil {
+		return malformed("an attachment of nothing")
+	}
+	part := c.partial
+	if part.size += len(data); part.size > c.server.MaxPayload() {
+		return malformed("attachments too large")
+	}
+	if part.got = append(part.got, data); len(part.got) < part.attachments {
+		return nil
+	}
+	c.partial = nil
+	if err := checkPlaceholders(part.data, part.attachments); err != nil {
+		return err
+	}
+	return c.take(&part.packet, part.got)
+}
+
+// take does what a packet says.
+func (c *client) take(p *packet, attachments [][]byte) error {
+	if p.typ == packetConnect {
+		return c.connect(p)
+	}
+	socket := c.socket(p.namespace)
+	if socket == nil {
+		return malformed("of a namespace that the client is not in")
+	}
+	switch p.typ {
+	case packetDisconnect:
+		if p.data != nil {
+			return malformed("DISCONNECT with a payload")
+		}
+		c.disconnect(socket)
+		return nil
+	case packetEvent, packetBinaryEvent:
+		name, err := eventName(p.data)
+		if err != nil {
+			return err
+		}
+		return c.server.o.Event(socket, &Event{
+			Name: name, Data: p.data, Attachments: attachments, Ack: Ack{socket: socket, id: p.ack},
+		})
+	case packetAck, packetBinaryAck: // nobody asked for one
+		if _, err := readArgs(p.data, attachments); err != nil || p.ack == 0 {
+			return malformed("ACK")
+		}
+		return nil
+	default:
+		return malformed("not for servers")
+	}
+}
+
+// connect lets a client into a namespace.
+func (c *client) connect(p *packet) error {
+	auth := json.RawMessage("{}")
+	if p.data != nil {
+		if p.data[0] != '{' || !json.Valid(p.data) {
+			return malformed("CONNECT with a payload that is no object")
+		}
+		var compact bytes.Buffer
+		_ = json.Compact(&compact, p.data) // is valid
+		auth = compact.Bytes()
+	}
+	if !c.server.has(p.namespace) {
+		c.session.Send(true, refusal(p.namespace, "Invalid namespace", nil))
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil
+	case c.find(p.namespace) != nil:
+		return malformed("CONNECT twice")
+	}
+	s := &Socket{client: c, namespace: p.namespace, Auth: auth}
+	c.sockets = append(c.sockets, s)
+	c.server.o.Connect(s)
+	return nil
+}
+
+func (c *client) disconnect(s *Socket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || !c.remove(s) {
+		return
+	}
+	c.left(s, engineio.ClientClosed)
+}
+
+// Closed implements engineio.Handler.
+func (c *client) Closed(why engineio.Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.server.Clock().Stop(&c.idle)
+	all := c.sockets
+	c.sockets = nil
+	for _, s := range all {
+		c.left(s, why)
+	}
+}
+
+func (c *client) left(s *Socket, why engineio.Reason) {
+	if c.server.o.Disconnect != nil {
+		c.server.o.Disconnect(s, why)
+	}
+}
+
+// socket finds a namespace's socket, nil if there is none.
+func (c *client) socket(namespace string) *Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.find(namespace)
+}
+
+// find is socket under mu. A socket that was refused is put out by the way.
+func (c *client) find(namespace string) *Socket {
+	for _, s := range c.sockets {
+		if s.namespace != namespace {
+			continue
+		}
+		if !s.refused.Load() {
+			return s
+		}
+		c.remove(s)
+		break
+	}
+	return nil
+}
+
+// remove puts a socket out, and reports whether it was in.
+func (c *client) remove(gone *Socket) bool {
+	for i, s := range c.sockets {
+		if s == gone {
+			c.sockets = append(c.sockets[:i:i], c.sockets[i+1:]...)
+			if len(c.sockets) == 0 {
+				c.limit()
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// refusal is CONNECT_ERROR.
+func refusal(namespace, message string, data any) frames.Frame {
+	b := append(engineio.AppendText(nil), packetConnectError)
+	b = appendNamespace(b, namespace)
+	text, _ := json.Marshal(struct { // who refuses gives data that can be encoded
+		Message string `json:"message"`
+		Data    any    `json:"data,omitempty"`
+	}{message, data})
+	return frames.Text(append(b, text...))
+}
