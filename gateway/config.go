@@ -34,6 +34,8 @@ type Config struct {
 
 	Page bool `help:"Serve the page at /, where people meet and call each other." default:"true" negatable:""`
 
+	SocketIO bool `help:"Serve clients of Socket.IO 4 at /socket.io/." name:"socketio" default:"true" negatable:""`
+
 	MaxSessions    int `help:"Sessions this gateway takes." default:"50000"`
 	MaxHandshakes  int `help:"Connections that one address may have before they are sessions." default:"1000"`
 	RateFrames     int `help:"Frames that one session may send a second; twice as many in a burst." default:"1000"`

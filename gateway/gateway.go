@@ -15,6 +15,7 @@ import (
 	"beckon/gateway/roster"
 	"beckon/gateway/session"
 	"beckon/gateway/socket"
+	"beckon/gateway/socketio"
 	"beckon/gateway/ws"
 	"beckon/shared/bus"
 	"beckon/shared/embednats"
@@ -108,12 +109,24 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Hub: hub, Origins: cfg.Origins, ICEServers: cfg.ICEServers,
 		Rates: ws.Rates{Frames: cfg.RateFrames, Bytes: cfg.RateBytes}, Metrics: hubMetrics, Log: log,
 	})
+	var tutorial *socketio.Door
+	if cfg.SocketIO {
+		tutorial = socketio.New(socketio.Options{
+			Hub: hub, Origins: cfg.Origins, Rates: socketio.Rates{Frames: cfg.RateFrames, Bytes: cfg.RateBytes},
+			MaxSessions: cfg.MaxSessions, MaxHandshakes: cfg.MaxHandshakes, Metrics: hubMetrics, Log: log,
+		})
+		teardown.Add("Socket.IO door", 3*time.Second, func(context.Context) error {
+			tutorial.Close()
+			return nil
+		})
+		metrics.MustRegister(tutorial.Collectors()...)
+	}
 
 	server := &http.Server{
-		Handler:           routes(native, cfg.Page),
+		Handler:           routes(native, tutorial, cfg.Page),
 		ConnContext:       socket.Context,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second, // of a body, which nothing here wants; sockets have deadlines of their own
+		ReadTimeout:       10 * time.Second, // of a body; sockets and long polls have deadlines of their own
 		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    16 << 10,
@@ -143,6 +156,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	teardown.Add("client listener", 3*time.Second, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
+		if tutorial != nil {
+			tutorial.Close() // or its long polls would keep the server waiting
+		}
 		err := server.Shutdown(ctx)
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = server.Close() // on those who have connected and not yet said what they want

@@ -66,6 +66,8 @@ type Format uint8
 const (
 	// Native is that of package ws.
 	Native Format = iota
+	// SocketIO is that of package socketio.
+	SocketIO
 
 	formats = iota
 )

@@ -46,7 +46,7 @@ type Conn struct {
 	bytes, reads *rate.Limiter
 	attached     any
 	listener     *Listener // nil for none
-	from         string    // as the listener counts
+	from         string    // the peer's address
 	counted      atomic.Bool
 
 	queued  atomic.Int32 // frames that the door has queued and not yet written, one being written included
@@ -84,7 +84,7 @@ const leastFull = 256
 // say what it wants.
 func (c *Conn) Established() {
 	if c.listener != nil && c.counted.Swap(false) {
-		c.listener.leave(c.from)
+		c.listener.waiting.Leave(c.from)
 	}
 }
 
@@ -93,7 +93,7 @@ func (c *Conn) Pending() {
 	if c.listener == nil || c.counted.Swap(true) {
 		return
 	}
-	c.listener.enter(c.from)
+	c.listener.waiting.force(c.from)
 	if c.closed.Load() {
 		c.Established()
 	}

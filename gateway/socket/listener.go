@@ -3,8 +3,6 @@ package socket
 import (
 	"context"
 	"net"
-	"net/netip"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/time/rate"
@@ -16,16 +14,13 @@ import (
 type Listener struct {
 	net.Listener
 	budget     Budget
-	perAddress int
+	waiting    *Places // of connections that are not established
 	turnedAway atomic.Uint64
-
-	mu      sync.Mutex
-	waiting map[string]int // connections that are not established, by place
 }
 
 // Listen wraps l. perAddress bounds an address's connections before they are established.
 func Listen(l net.Listener, b Budget, perAddress int) *Listener {
-	return &Listener{Listener: l, budget: b, perAddress: perAddress, waiting: make(map[string]int)}
+	return &Listener{Listener: l, budget: b, waiting: NewPlaces(perAddress)}
 }
 
 // Accept implements net.Listener.
@@ -35,8 +30,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := place(conn.RemoteAddr().String())
-		if !l.admit(from) {
+		from := conn.RemoteAddr().String()
+		if !l.waiting.Enter(from) {
 			l.turnedAway.Add(1)
 			_ = conn.Close()
 			continue
@@ -54,44 +49,6 @@ func (l *Listener) Accept() (net.Conn, error) {
 
 // TurnedAway counts the connections that were closed at once.
 func (l *Listener) TurnedAway() uint64 { return l.turnedAway.Load() }
-
-// place is what counts as one address.
-func place(remote string) string {
-	from, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return remote // no TCP
-	}
-	addr := from.Addr().Unmap()
-	if addr.Is6() {
-		network, _ := addr.WithZone("").Prefix(64) // fails for lengths that an address does not have
-		return network.String()
-	}
-	return addr.String()
-}
-
-func (l *Listener) admit(from string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.waiting[from] >= l.perAddress {
-		return false
-	}
-	l.waiting[from]++
-	return true
-}
-
-func (l *Listener) enter(from string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.waiting[from]++
-}
-
-func (l *Listener) leave(from string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.waiting[from]--; l.waiting[from] == 0 {
-		delete(l.waiting, from)
-	}
-}
 
 type contextKey struct{}
 

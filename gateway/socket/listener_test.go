@@ -82,9 +82,9 @@ func TestHandshakesOfOneAddress(t *testing.T) {
 		c.Abort()
 		c.Abort()
 	}
-	l.mu.Lock()
-	left := len(l.waiting)
-	l.mu.Unlock()
+	l.waiting.mu.Lock()
+	left := len(l.waiting.taken)
+	l.waiting.mu.Unlock()
 	if left != 0 {
 		t.Errorf("%d addresses are remembered", left)
 	}

@@ -53,15 +53,16 @@ type member struct {
 	limit    int
 	required bool
 	nullable bool
+	absent   string // what travels when there is none; "" for nothing
 }
 
 // bodies is the whitelist: each kind's own members, in the order in which they travel. No other member leaves the
-// gateway that it enters.
+// gateway that it enters. Clients that read a member without asking whether it is there find it always.
 var bodies = [...][]member{
 	Offer: {
 		{name: "offerSDP", typ: text, limit: MaxSDP, required: true},
 		{name: "offerType", typ: text, limit: maxShort, required: true},
-		{name: "audioOnly", typ: boolean},
+		{name: "audioOnly", typ: boolean, absent: "false"},
 	},
 	Answer: {
 		{name: "answerSDP", typ: text, limit: MaxSDP, required: true},
@@ -70,8 +71,8 @@ var bodies = [...][]member{
 	Refuse: {},
 	ICECandidate: {
 		{name: "candidate", typ: text, limit: MaxCandidate, required: true, nullable: true},
-		{name: "sdpMid", typ: text, limit: maxShort, nullable: true},
-		{name: "sdpMLineIndex", typ: lineIndex, nullable: true},
+		{name: "sdpMid", typ: text, limit: maxShort, nullable: true, absent: "null"},
+		{name: "sdpMLineIndex", typ: lineIndex, nullable: true, absent: "null"},
 		{name: "usernameFragment", typ: text, limit: maxShort, nullable: true},
 	},
 	DisconnectPeer: {},
@@ -137,6 +138,9 @@ func (b *body) fault(err *FieldError) {
 func (b *body) take(kind Kind, name, v []byte) {
 	for i := range bodies[kind] {
 		if m := &bodies[kind][i]; m.name == string(name) {
+			if isNull(v) && !m.required && !m.nullable {
+				return // as if it were not there
+			}
 			b.fault(m.check(v))
 			b.values[i] = v
 			return
@@ -147,15 +151,14 @@ func (b *body) take(kind Kind, name, v []byte) {
 func (b *body) encode(kind Kind) []byte {
 	size := len("{}")
 	for i, m := range bodies[kind] {
-		if b.values[i] != nil {
-			size += len(`"":,`) + len(m.name) + len(b.values[i])
-		} else if m.required {
+		if b.values[i] == nil && m.required {
 			b.fault(m.fault())
 		}
+		size += len(`"":,`) + len(m.name) + max(len(b.values[i]), len(m.absent))
 	}
 	out := append(make([]byte, 0, size), '{')
 	for i, m := range bodies[kind] {
-		if b.values[i] == nil {
+		if b.values[i] == nil && m.absent == "" {
 			continue
 		}
 		if len(out) > 1 {
@@ -164,7 +167,11 @@ func (b *body) encode(kind Kind) []byte {
 		out = append(out, '"')
 		out = append(out, m.name...)
 		out = append(out, '"', ':')
-		out = append(out, b.values[i]...)
+		if b.values[i] == nil {
+			out = append(out, m.absent...)
+		} else {
+			out = append(out, b.values[i]...)
+		}
 	}
 	return append(out, '}')
 }

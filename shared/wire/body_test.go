@@ -56,7 +56,11 @@ func TestRequests(t *testing.T) {
 		},
 		{
 			Offer, `{"to":"\u0062ob","callId":"\u0063","offerSDP":"\u0041","offerType":"x","toSession":null}`,
-			Request{To: "bob", CallID: []byte(`"\u0063"`), Body: []byte(`{"offerSDP":"\u0041","offerType":"x"}`)},
+			Request{To: "bob", CallID: []byte(`"\u0063"`), Body: []byte(`{"offerSDP":"\u0041","offerType":"x","audioOnly":false}`)},
+		},
+		{
+			Offer, `{"to":"bob","offerSDP":"v","offerType":"offer","audioOnly":null}`,
+			Request{To: "bob", Body: []byte(`{"offerSDP":"v","offerType":"offer","audioOnly":false}`)},
 		},
 		{
 			Answer, ` { "to" : "a b" , "answerSDP" : "v" , "answerType" : "answer" , "callId" : null } `,
@@ -77,7 +81,11 @@ func TestRequests(t *testing.T) {
 		},
 		{
 			ICECandidate, `{"to":"bob","sdpMLineIndex":65535,"candidate":"candidate:1"}`,
-			Request{To: "bob", Body: []byte(`{"candidate":"candidate:1","sdpMLineIndex":65535}`)},
+			Request{To: "bob", Body: []byte(`{"candidate":"candidate:1","sdpMid":null,"sdpMLineIndex":65535}`)},
+		},
+		{
+			ICECandidate, `{"to":"bob","candidate":"candidate:1"}`,
+			Request{To: "bob", Body: []byte(`{"candidate":"candidate:1","sdpMid":null,"sdpMLineIndex":null}`)},
 		},
 		{Message, `{"to":"bob","data":null}`, Request{To: "bob", Body: []byte(`{"data":null}`)}},
 		{Message, `{"to":"bob","data":false}`, Request{To: "bob", Body: []byte(`{"data":false}`)}},
@@ -150,7 +158,6 @@ func TestBadRequests(t *testing.T) {
 		{Offer, `{"to":"bob","offerSDP":true,"offerType":"offer"}`, "offerSDP"},
 		{Offer, `{"to":"bob","offerSDP":"v","offerType":5}`, "offerType"},
 		{Offer, `{"to":"bob","offerSDP":"v","offerType":null}`, "offerType"},
-		{Offer, `{"to":"bob",` + offer + `,"audioOnly":null}`, "audioOnly"},
 		{Offer, `{"to":"bob",` + offer + `,"audioOnly":0}`, "audioOnly"},
 		{Offer, `{"to":"bob",` + offer + `,"audioOnly":"true"}`, "audioOnly"},
 		{Offer, `{"to":"bob",` + offer + `,"audioOnly":[]}`, "audioOnly"},

@@ -81,6 +81,35 @@ func (r *Reader) Object(member func(name []byte) error) error {
 	return nil
 }
 
+// Array reads the array that comes next and calls element for each of its elements with their index. element must read
+// it, by Value or Object. An error of element ends the reading and is returned as it is.
+func (r *Reader) Array(element func(i int) error) error {
+	if r.dec.PeekKind() != '[' {
+		if _, err := r.Value(); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: an array is wanted", ErrSyntax)
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return syntax(err)
+	}
+	if r.dec.StackDepth() > MaxDepth {
+		return errDepth()
+	}
+	for i := 0; r.dec.PeekKind() != ']'; i++ {
+		if err := element(i); err != nil {
+			return err
+		}
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return syntax(err)
+	}
+	return nil
+}
+
+// AtObject reports that what comes next is an object, or means to be one.
+func (r *Reader) AtObject() bool { return r.dec.PeekKind() == '{' }
+
 // Value reads the value that comes next, whatever it is, as it was written.
 func (r *Reader) Value() ([]byte, error) {
 	depth := r.dec.StackDepth()

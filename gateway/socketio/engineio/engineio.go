@@ -33,8 +33,9 @@ type Options struct {
 	// Origin says whether a request's Origin may connect. Pages of those that may also read the answers (CORS). None means
 	// that all may.
 	Origin func(*http.Request) bool
-	// Admit is asked before a session begins; what it returns, unless nil, is the answer.
-	Admit func(*http.Request) *Refusal
+	// Admit is asked before a session begins. A refusal, unless nil, is the answer. Otherwise leave, unless nil, is called
+	// once, when the session is established ([Session.Established]), has ended, or has not begun after all.
+	Admit func(*http.Request) (leave func(), refusal *Refusal)
 	// Open gives the handler of a session that has begun. It must not block.
 	Open func(*Session, *http.Request) Handler
 	Log  *slog.Logger // slog.Default
@@ -112,6 +113,13 @@ func (s *Server) Clock() *clock.Clock { return s.clock }
 
 // MaxPayload is the option's value.
 func (s *Server) MaxPayload() int { return s.o.MaxPayload }
+
+// Len is how many sessions there are.
+func (s *Server) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
 
 // Sessions is how many sessions there are over polling and over WebSocket.
 func (s *Server) Sessions() (polling, webSocket int) {

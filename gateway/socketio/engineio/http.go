@@ -104,13 +104,14 @@ func cors(w http.ResponseWriter, r *http.Request) {
 
 // begin opens a session.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, overWebSocket bool) {
+	session := newSession(s)
 	if s.o.Admit != nil {
-		if refusal := s.o.Admit(r); refusal != nil {
+		var refusal *Refusal
+		if session.leave, refusal = s.o.Admit(r); refusal != nil {
 			refuse(w, refusal)
 			return
 		}
 	}
-	session := newSession(s)
 	if overWebSocket {
 		c := &connection{session: session, opens: func() Handler { return s.o.Open(session, r) }}
 		s.serve(w, r, c)

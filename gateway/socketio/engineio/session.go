@@ -26,6 +26,7 @@ type Session struct {
 	upgraded atomic.Bool   // connection carries the packets
 
 	mu         sync.Mutex
+	leave      func() // of Options.Admit; nil once it has been called
 	closed     bool
 	closing    bool        // closed by us, and a poll has still to be told so
 	waiting    *poll       // the GET that waits
@@ -148,6 +149,17 @@ func (s *Session) settle() bool {
 	}
 }
 
+// Established says that the client has become somebody: what [Options.Admit] counts, it is no more.
+func (s *Session) Established() {
+	s.mu.Lock()
+	leave := s.leave
+	s.leave = nil
+	s.mu.Unlock()
+	if leave != nil {
+		leave()
+	}
+}
+
 // Ended is closed when the session has ended, or is told to.
 func (s *Session) Ended() <-chan struct{} { return s.ended }
 
@@ -227,6 +239,7 @@ func (s *Session) told(why Reason) {
 	if !closing {
 		defer s.forget()
 	}
+	s.Established()
 	s.handler.Closed(why)
 }
 

@@ -176,7 +176,10 @@ func (c *connection) over(refused error) {
 		s.server.clock.Stop(&c.limit)
 	}
 	s.mu.Unlock()
-	if carries && refused == nil {
+	switch {
+	case refused == nil && carries:
 		s.end(Reason(max(c.cause.Load(), uint32(Gone))))
+	case c.opens != nil: // the session has not begun
+		s.Established()
 	}
 }

@@ -16,7 +16,6 @@ import (
 type client struct {
 	server  *Server
 	session *engineio.Session
-	remote  string // its address when it came, host:port
 	idle    clock.Alarm
 
 	// Owned by Message.

@@ -201,17 +201,23 @@ func readArgs(array []byte, attachments [][]byte) (Args, error) {
 	return Args{Values: values, Attachments: attachments}, nil
 }
 
-// AppendEvent appends to b a message that is an event of a namespace, as [Socket.Send] takes it: for who tells many the
-// same. Each of args is JSON.
-func AppendEvent(b []byte, namespace, name string, args ...[]byte) []byte {
+// BeginEvent appends to b a message that is an event of a namespace, up to its arguments: a comma and JSON for each of
+// them, and then a bracket, make it what [Socket.Send] takes. Who tells many the same encodes it so once.
+func BeginEvent(b []byte, namespace, name string) []byte {
 	b = append(engineio.AppendText(b), packetEvent)
 	b = appendNamespace(b, namespace)
-	quoted, _ := json.Marshal(name) // cannot fail: it is a string
-	b = append(append(b, '['), quoted...)
-	for _, arg := range args {
-		b = append(append(b, ','), arg...)
+	return appendName(append(b, '['), name)
+}
+
+// appendName appends a name as a JSON string.
+func appendName(b []byte, name string) []byte {
+	for i := range len(name) {
+		if c := name[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(name) // cannot fail: it is a string
+			return append(b, quoted...)
+		}
 	}
-	return append(b, ']')
+	return append(append(append(b, '"'), name...), '"')
 }
 
 func appendNamespace(b []byte, namespace string) []byte {
@@ -236,8 +242,7 @@ func encode(typ byte, namespace string, id AckID, name string, args Args) []fram
 	}
 	b = append(b, '[')
 	if typ == packetEvent {
-		quoted, _ := json.Marshal(name) // cannot fail: it is a string
-		b = append(b, quoted...)
+		b = appendName(b, name)
 	}
 	for i, v := range args.Values {
 		if i > 0 || typ == packetEvent {

@@ -61,8 +61,8 @@ func New(o Options) *Server {
 
 func (s *Server) has(namespace string) bool { return slices.Contains(s.o.Namespaces, namespace) }
 
-func (s *Server) open(session *engineio.Session, r *http.Request) engineio.Handler {
-	c := &client{server: s, session: session, remote: r.RemoteAddr}
+func (s *Server) open(session *engineio.Session, _ *http.Request) engineio.Handler {
+	c := &client{server: s, session: session}
 	c.limit()
 	return c
 }

@@ -21,15 +21,12 @@ type Socket struct {
 // Namespace is the name of what the socket is in.
 func (s *Socket) Namespace() string { return s.namespace }
 
-// Remote is the address from which the client came, host:port.
-func (s *Socket) Remote() string { return s.client.remote }
-
 // Accept lets the client in, and tells it its id, which need not be a secret.
 func (s *Socket) Accept(sid string) {
 	b := append(engineio.AppendText(nil), packetConnect)
 	b = appendNamespace(b, s.namespace)
-	id, _ := json.Marshal(sid) // cannot fail: it is a string
-	b = append(append(append(b, `{"sid":`...), id...), '}')
+	b = append(appendName(append(b, `{"sid":`...), sid), '}')
+	s.client.session.Established()
 	s.Send(true, frames.Text(b))
 }
 
@@ -46,7 +43,7 @@ func (s *Socket) Emit(name string, args Args) frames.Verdict {
 	return s.Send(false, encode(packetEvent, s.namespace, 0, name, args)...)
 }
 
-// Send queues messages of this namespace that have been encoded ([AppendEvent]). Those that are owed, because they answer
+// Send queues messages of this namespace that have been encoded ([BeginEvent]). Those that are owed, because they answer
 // the client, need no room.
 func (s *Socket) Send(owed bool, messages ...frames.Frame) frames.Verdict {
 	return s.client.session.Send(owed, messages...)
