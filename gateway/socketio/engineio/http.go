@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -131,7 +132,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, overWebSocket boo
 func (s *Server) proceed(w http.ResponseWriter, r *http.Request, sid string, overWebSocket bool) {
 	session := s.session(sid)
 	switch {
-	case session == nil:
+	case session == nil, session.overdue(time.Now()):
 		refuse(w, &unknownSession)
 	case overWebSocket && !websocket.IsWebSocketUpgrade(r):
 		refuse(w, &badRequest)

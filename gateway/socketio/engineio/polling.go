@@ -14,14 +14,14 @@ import (
 	"beckon/gateway/socket"
 )
 
-// noopWait is for how long a GET may wait that comes while a WebSocket is being tried: its client may be about to say that
-// it moves there.
+// noopWait is for how long a GET may still wait when a WebSocket is being tried: its client may be about to say that it
+// moves there, and a GET that is on its way beside that comes too late.
 const noopWait = 100 * time.Millisecond
 
 // poll is a GET that waits.
 type poll struct {
 	woken chan struct{} // one slot: there is something to look at
-	noop  bool          // it is to return, whether there is something or not; under the session's mu
+	noop  bool          // it is to return, whether there is something or not; owned by its handler
 }
 
 func (p *poll) wake() {
@@ -54,20 +54,20 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.waiting = p
-	var late <-chan time.Time
-	if s.probed {
-		timer := time.NewTimer(noopWait)
-		defer timer.Stop()
-		late = timer.C
-	}
 	s.mu.Unlock()
 
 	if sock := socket.FromContext(r.Context()); sock != nil {
 		sock.Established()
 		defer sock.Pending()
 	}
+	var late <-chan time.Time
 	for {
-		batch, answer, refusal := s.look(p)
+		batch, answer, refusal, probed := s.look(p)
+		if probed && late == nil {
+			timer := time.NewTimer(noopWait)
+			defer timer.Stop()
+			late = timer.C
+		}
 		switch {
 		case len(batch) > 0:
 			s.answer(w, batch)
@@ -82,9 +82,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-p.woken:
 		case <-late:
-			s.mu.Lock()
 			p.noop = true
-			s.mu.Unlock()
 		case <-r.Context().Done():
 			s.mu.Lock()
 			s.waiting = nil
@@ -96,7 +94,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 }
 
 // look looks for what a GET can be answered with, and if there is something it waits no more.
-func (s *Session) look(p *poll) (batch []frames.Frame, answer []byte, refusal *Refusal) {
+func (s *Session) look(p *poll) (batch []frames.Frame, answer []byte, refusal *Refusal, probed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	batch = s.out.Take()
@@ -107,10 +105,10 @@ func (s *Session) look(p *poll) (batch []frames.Frame, answer []byte, refusal *R
 	case s.upgraded.Load():
 		refusal = &badRequest
 	default:
-		return nil, nil, nil
+		return nil, nil, nil, s.probed
 	}
 	s.waiting = nil
-	return batch, answer, refusal
+	return batch, answer, refusal, false
 }
 
 // answer writes packets.

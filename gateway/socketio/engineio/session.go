@@ -89,6 +89,21 @@ func (s *Session) beat() {
 	s.Send(true, frames.Text([]byte{packetPing}))
 }
 
+// overdue ends a session whose pong has not come in time, for requests that are sooner than the clock.
+func (s *Session) overdue(now time.Time) bool {
+	s.mu.Lock()
+	last := s.due
+	if !s.pinged {
+		last = last.Add(s.server.o.PingTimeout)
+	}
+	s.mu.Unlock()
+	if now.Before(last) {
+		return false
+	}
+	s.end(PingTimeout)
+	return true
+}
+
 func (s *Session) pong() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -120,7 +120,6 @@ func (c *connection) proceed(msg string) {
 		c.probed, s.probed = true, true
 		c.link.Say([]byte(probedText))
 		if s.waiting != nil {
-			s.waiting.noop = true
 			s.waiting.wake()
 		}
 	case msg == string(packetUpgrade) && c.probed:
@@ -140,7 +139,7 @@ func (c *connection) proceed(msg string) {
 
 // end ends the WebSocket of a session that has ended.
 func (c *connection) end(why Reason, code int, text string) {
-	if why == TooSlow || why == PingTimeout {
+	if why == TooSlow {
 		c.link.Socket().Abort()
 		return
 	}
