@@ -18,8 +18,9 @@ run: ## run NATS, presence and a gateway in one process; with LAN=1 phones in th
 build: ## build gateway, presence and beckon into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./gateway/cmd/gateway ./presence/cmd/presence ./local/cmd/beckon
 
-test: ## run all tests with the race detector, and each service's alone, without the workspace; install Chromium where it may
+test: ## run all tests with the race detector, and each service's alone, without the workspace; install Chromium and Node where it may
 	.ci/chromium
+	.ci/node
 	go test -race -timeout 15m $$(go list $(PACKAGES) | grep -v beckon/local/browser)
 	go test -race -timeout 20m -p 1 ./local/browser/... # one browser at a time: a call takes all the CPU there is
 	cd gateway && GOWORK=off go test ./...
