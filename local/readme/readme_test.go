@@ -28,6 +28,7 @@ var elsewhere = map[string]struct{ file, text string }{
 	"make test":                         {".ci/run", "make test"},
 	"docker compose up --detach --wait": {"local/deploy/compose_test.go", "docker-compose.yml"},
 	"go test -v ./local/browser/...":    {"Makefile", "go test -race"},
+	"go test -v ./local/socketio":       {"Makefile", "go test -race"},
 	"go test -v ./local/e2e":            {"Makefile", "go test -race"},
 	"go test -v ./local/sim":            {"Makefile", "go test -race"},
 	"make chaos":                        {"Makefile", "./local/chaos"},

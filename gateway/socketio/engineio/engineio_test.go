@@ -260,18 +260,14 @@ func TestFailedUpgrades(t *testing.T) {
 	if got := next(t, c.messages, "message"); got != "hello false" {
 		t.Errorf("heard %s", got)
 	}
-	for try := time.Now(); ; { // the one before may not be over yet
-		ws = f.webSocket(query)
-		f.say(ws, "2probe")
-		if _, got, err := ws.ReadMessage(); err == nil && string(got) == "3probe" {
-			break
-		}
-		if time.Since(try) > patience {
-			t.Fatal("nobody may try any more")
-		}
+	first := f.webSocket(query)
+	f.say(first, "2probe")
+	f.say(first, "5")
+	if code := f.ends(f.webSocket(query)); code != 1000 {
+		t.Errorf("who comes second: close code %d", code)
 	}
-	f.say(ws, "5")
-	f.say(ws, "4there")
+	f.hear(first, "3probe")
+	f.say(first, "4there")
 	if got := next(t, c.messages, "message"); got != "there false" {
 		t.Errorf("heard %s", got)
 	}

@@ -137,7 +137,9 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, sid string, ove
 	case overWebSocket && !websocket.IsWebSocketUpgrade(r):
 		refuse(w, &badRequest)
 	case overWebSocket:
-		s.serve(w, r, &connection{session: session, probes: true})
+		c := &connection{session: session, probes: true}
+		session.seat(c) // before it is told that it has been upgraded: who is told first comes first
+		s.serve(w, r, c)
 	case session.upgraded.Load():
 		refuse(w, &badRequest)
 	case r.Method == http.MethodGet:

@@ -223,8 +223,8 @@ func (s *Session) finish(why Reason, code int, text string) {
 	if s.waiting != nil {
 		s.waiting.wake()
 	}
-	if s.probe != nil {
-		s.probe.link.Close(codeNormal, "", closeWait)
+	if s.probe != nil && s.probe.opened {
+		s.dismiss(s.probe, codeNormal, "")
 	}
 	connection := s.connection
 	// Not from here: whoever ends a session may hold what its handler needs.

@@ -19,6 +19,8 @@ type connection struct {
 	cause atomic.Uint32 // the Reason of the first error
 	limit clock.Alarm   // of the upgrade
 
+	opened bool // of one that probes, under the session's mu: it may be closed
+
 	// Owned by the reader.
 	probes bool // it is no more than a try
 	probed bool // the client has sent the probe
@@ -58,18 +60,39 @@ func (c *connection) Opened() {
 	}
 }
 
-// try lets a WebSocket try to take the session over, if no other one does.
+// seat lets a WebSocket try to take the session over, if no other one does.
+func (s *Session) seat(c *connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed && !s.upgraded.Load() && s.probe == nil {
+		s.probe = c
+	}
+}
+
+// try begins the try, or ends it at once.
 func (s *Session) try(c *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.upgraded.Load() || s.probe != nil {
+	if s.closed || s.probe != c {
 		c.link.Close(codeNormal, "", closeWait)
 		return
 	}
-	s.probe = c
+	c.opened = true
 	s.server.clock.Set(&c.limit, time.Now().Add(s.server.o.UpgradeTimeout), func() {
-		c.link.Close(codePolicy, "no upgrade", closeWait)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dismiss(c, codePolicy, "no upgrade")
 	})
+}
+
+// dismiss ends a try that has come to nothing, under mu. Another may begin.
+func (s *Session) dismiss(c *connection, code int, text string) {
+	if s.probe != c {
+		return
+	}
+	s.probe, s.probed = nil, false
+	s.server.clock.Stop(&c.limit)
+	c.link.Close(code, text, closeWait)
 }
 
 // Text implements frames.Owner.
@@ -88,7 +111,7 @@ func (c *connection) Text(msg []byte) {
 // Binary implements frames.Owner.
 func (c *connection) Binary(msg []byte) {
 	if c.probes {
-		c.link.Close(codeProtocol, "protocol error", closeWait)
+		c.proceed("")
 		return
 	}
 	c.take(msg, true)
@@ -133,7 +156,7 @@ func (c *connection) proceed(msg string) {
 			s.waiting.wake()
 		}
 	default:
-		c.link.Close(codeProtocol, "protocol error", closeWait)
+		s.dismiss(c, codeProtocol, "protocol error")
 	}
 }
 
