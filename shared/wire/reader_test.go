@@ -249,3 +249,55 @@ func TestQuote(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// readArray reads text as an array and gives its elements, the members of those that are objects.
+func readArray(text string) (elements []string, err error) {
+	r := NewReader([]byte(text))
+	defer r.Free()
+	err = r.Array(func(i int) error {
+		if i != len(elements) {
+			return fmt.Errorf("element %d has index %d", len(elements), i)
+		}
+		if !r.AtObject() {
+			v, err := r.Value()
+			elements = append(elements, string(v))
+			return err
+		}
+		var members []string
+		err := r.Object(func(name []byte) error {
+			v, err := r.Value()
+			members = append(members, string(name)+"="+string(v))
+			return err
+		})
+		elements = append(elements, fmt.Sprint(members))
+		return err
+	})
+	if err == nil {
+		err = r.End()
+	}
+	return elements, err
+}
+
+func TestReaderArrays(t *testing.T) {
+	for text, want := range map[string][]string{
+		`[]`: nil, ` [ ] `: nil, `["offer",{"to":"bob","x":[1]},null]`: {`"offer"`, `[to="bob" x=[1]]`, "null"}, `[[{}],1.50]`: {`[{}]`, "1.50"},
+	} {
+		if got, err := readArray(text); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, error %v, want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{
+		``, `[`, `]`, `{}`, `null`, `"a"`, `[1`, `[1,]`, `[,1]`, `[1 2]`, `[1]]`, `[1],`, `[{"a":1,"a":2}]`, `["`, `[{]`, `[{"a":1]`, `{"a":[]}`,
+		strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1),
+	} {
+		if got, err := readArray(text); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%s: %q, error %v", text, got, err)
+		}
+	}
+	stop := errors.New("stop")
+	r := NewReader([]byte(`[1,2]`))
+	defer r.Free()
+	if err := r.Array(func(int) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("an element's error became %v", err)
+	}
+}

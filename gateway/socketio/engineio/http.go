@@ -31,6 +31,7 @@ var (
 )
 
 func refuse(w http.ResponseWriter, refusal *Refusal) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeWait)) // unsupported only where there is none
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
