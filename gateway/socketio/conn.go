@@ -75,7 +75,7 @@ func (c *conn) openLists() {
 	defer c.listed.Unlock()
 	c.open = true
 	if c.held != nil {
-		c.send(true, c.list(c.held)...)
+		c.list(c.held, true)
 		c.held = nil
 	}
 }
@@ -91,20 +91,23 @@ func (c *conn) Userlist(u *roster.Update) bool {
 		c.held = u
 		return true
 	}
-	return c.send(false, c.list(u)...) == frames.Queued
+	return c.list(u, false) == frames.Queued
 }
 
-// list is an update as the client is told. A room that has too many for a list is one with nobody but the client, and a
-// number for those who understand it.
-func (c *conn) list(u *roster.Update) []frames.Frame {
+// list sends an update. A room that has too many for a list becomes one with nobody but the client, and a number for those
+// who understand it.
+func (c *conn) list(u *roster.Update, owed bool) frames.Verdict {
 	update := frames.Text(u.Encoded(roster.SocketIO, encodeUpdate))
-	news := u.Kind == roster.Count && !c.counted
-	c.counted = u.Kind == roster.Count
-	if !news {
-		return []frames.Frame{update}
+	counted := u.Kind == roster.Count
+	if !counted || c.counted {
+		v := c.send(owed, update)
+		c.counted = c.counted && (counted || v != frames.Queued)
+		return v
 	}
 	alone := roster.Update{Kind: roster.Whole, Users: []string{c.session.Load().User}}
-	return []frames.Frame{frames.Text(encodeUpdate(&alone)), update}
+	v := c.send(owed, frames.Text(encodeUpdate(&alone)), update)
+	c.counted = v == frames.Queued
+	return v
 }
 
 // Signal implements session.Conn.

@@ -50,6 +50,7 @@ func TestRefusals(t *testing.T) {
 		{"POST", pollingQuery, "", 400, `{"code":2,"message":"Bad handshake method"}`},
 		{"HEAD", pollingQuery, "", 400, ""},
 		{"PUT", pollingQuery, "", 400, `{"code":2,"message":"Bad handshake method"}`},
+		{"GET", c.query, "a body", 400, `{"code":3,"message":"Bad request"}`},
 		{"DELETE", c.query, "", 400, `{"code":3,"message":"Bad request"}`},
 		{"GET", "EIO=4&transport=websocket", "", 400, `{"code":3,"message":"Bad request"}`},
 		{"GET", strings.Replace(c.query, "polling", "websocket", 1), "", 400, `{"code":3,"message":"Bad request"}`},

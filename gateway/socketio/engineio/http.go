@@ -66,6 +66,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &badRequest)
 		return
 	}
+	if r.Method == http.MethodGet && r.ContentLength != 0 {
+		w.Header().Set("Connection", "close") // net/http would wait for a body that may never come
+		refuse(w, &badRequest)
+		return
+	}
 	transport, sid := q.Get("transport"), q.Get("sid")
 	overWebSocket := transport == "websocket"
 	switch {
