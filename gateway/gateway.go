@@ -128,7 +128,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second, // of a body; sockets and long polls have deadlines of their own
 		WriteTimeout:      15 * time.Second,
-		IdleTimeout:       30 * time.Second,
+		IdleTimeout:       10 * time.Second, // less than polling clients are silent: they would keep a second connection for pongs
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          serverLog(log),
 	}

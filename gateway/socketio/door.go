@@ -17,6 +17,7 @@ import (
 	"beckon/gateway/socket"
 	"beckon/gateway/socketio/engineio"
 	"beckon/gateway/socketio/sio"
+	"beckon/shared/wire"
 )
 
 // Path is where the door is, as clients expect it.
@@ -48,7 +49,11 @@ type Door struct {
 func New(o Options) *Door {
 	d := &Door{o: o, log: o.Log.With("component", "socketio"), places: socket.NewPlaces(o.MaxHandshakes)}
 	d.server = sio.New(sio.Options{
-		Engine: engineio.Options{Path: Path, Origin: d.allows, Admit: d.admit, Log: d.log},
+		Engine: engineio.Options{
+			Path: Path, Origin: d.allows, Admit: d.admit, Log: d.log,
+			// Of all packets: who sends so many more than the events that are allowed is beyond an answer.
+			Packets: 2 * o.Rates.Frames, Bytes: 2*o.Rates.Bytes + wire.MaxFrame,
+		},
 		Connect: func(s *sio.Socket) {
 			d.connect(s)
 		},

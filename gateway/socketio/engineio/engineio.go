@@ -30,6 +30,10 @@ type Options struct {
 	UpgradeTimeout time.Duration // from a WebSocket's opening to the end of the upgrade; 10 s
 	MaxPayload     int           // bytes of a POST's body or of a WebSocket message; 1,000,000
 
+	// Packets and Bytes are how many a session may send a second, with as much again in a burst; who sends more is ended.
+	// None means no bound.
+	Packets, Bytes int
+
 	// Origin says whether a request's Origin may connect. Pages of those that may also read the answers (CORS). None means
 	// that all may.
 	Origin func(*http.Request) bool

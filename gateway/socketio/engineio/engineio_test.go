@@ -293,7 +293,13 @@ func TestEnds(t *testing.T) {
 		"too long a payload": {then: func(c *client) {
 			c.is(c.post("4"+strings.Repeat("x", 2_000_000)), 413, `{"code":3,"message":"Payload too large"}`)
 		}, why: Flood},
-		"too many packets":      {then: func(c *client) { c.post(strings.Repeat("6\x1e", 100_000) + "6") }, why: Flood},
+		"too many packets": {then: func(c *client) { c.post(strings.Repeat("6\x1e", 100_000) + "6") }, why: Flood},
+		"packets beyond its rate": {options: Options{Packets: 10}, then: func(c *client) {
+			c.is(c.post(strings.Repeat("6\x1e", 100)+"6"), 400, `{"code":3,"message":"Bad request"}`)
+		}, why: Flood},
+		"bytes beyond its rate": {options: Options{Bytes: 10}, then: func(c *client) {
+			c.is(c.post("4"+strings.Repeat("x", 20)), 400, `{"code":3,"message":"Bad request"}`)
+		}, why: Flood},
 		"a close packet":        {then: func(c *client) { c.is(c.post("4a\x1e1\x1eabc"), 200, "ok") }, why: ClientClosed},
 		"what the handler says": {message: func(*handler, []byte, bool) error { return errors.New("no") }, then: func(c *client) { c.post("4a") }, why: BadData},
 		"a panic": {message: func(*handler, []byte, bool) error { panic("as handlers may") }, then: func(c *client) {

@@ -57,8 +57,8 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 
 	if sock := socket.FromContext(r.Context()); sock != nil {
-		sock.Established()
-		defer sock.Pending()
+		sock.Established() // while it waits
+		defer s.idle(sock)
 	}
 	var late <-chan time.Time
 	for {
@@ -164,6 +164,7 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.posting = true
+	s.vouch(socket.FromContext(r.Context()))
 	s.mu.Unlock()
 	why, refusal := s.take(w, r)
 	s.mu.Lock()
@@ -177,6 +178,31 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = respond(w, []byte("ok")) // the client that does not hear it ends the session
+}
+
+// vouch notes, under mu, that a connection is the one over which the client posts: it stays open between its pongs, and is not one
+// of those that have still to say what they want. A session vouches for one of them.
+func (s *Session) vouch(sock *socket.Conn) {
+	before := s.vouched
+	if sock == before {
+		return
+	}
+	s.vouched = sock
+	if sock != nil {
+		sock.Established()
+	}
+	if before != nil {
+		before.Pending()
+	}
+}
+
+// idle notes that a poll has been answered over a connection.
+func (s *Session) idle(sock *socket.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.vouched != sock {
+		sock.Pending()
+	}
 }
 
 // take reads a POST and takes its packets. It says why the session is to end, if it is.
@@ -209,7 +235,10 @@ func (s *Session) take(w http.ResponseWriter, r *http.Request) (why Reason, refu
 			return errEnded
 		default:
 		}
-		var err error
+		err := s.allowed(len(packet))
+		if err != nil {
+			return err
+		}
 		if len(packet) > 0 && packet[0] == packetBinary {
 			var data []byte
 			if data, err = decodeBinary(packet[1:]); err == nil {
@@ -228,10 +257,8 @@ func (s *Session) take(w http.ResponseWriter, r *http.Request) (why Reason, refu
 		return ClientClosed, nil
 	case errors.Is(err, errEnded):
 		return 0, nil
-	case errors.Is(err, errMany):
-		return Flood, &badRequest
 	case err != nil:
-		return BadData, &badRequest
+		return faultOf(err), &badRequest
 	}
 	return 0, nil
 }

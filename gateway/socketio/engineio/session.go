@@ -3,13 +3,17 @@ package engineio
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"beckon/gateway/frames"
+	"beckon/gateway/socket"
 	"beckon/gateway/socketio/clock"
 )
 
@@ -20,6 +24,8 @@ type Session struct {
 	handler Handler
 	out     frames.Outbox
 
+	packets, bytes *rate.Limiter // under reading
+
 	reading  sync.Mutex // held while packets are taken, from a POST or from a WebSocket
 	ended    chan struct{}
 	over     chan struct{} // closed when Closed has been called
@@ -28,14 +34,15 @@ type Session struct {
 	mu         sync.Mutex
 	leave      func() // of Options.Admit; nil once it has been called
 	closed     bool
-	closing    bool        // closed by us, and a poll has still to be told so
-	waiting    *poll       // the GET that waits
-	posting    bool        // a POST is being read
-	connection *connection // the WebSocket, once upgraded
-	probe      *connection // the WebSocket that wants to be it
-	probed     bool        // it has been answered: GETs are to return
-	due        time.Time   // of the heartbeat's next step
-	pinged     bool        // that is the end, unless a pong comes
+	closing    bool         // closed by us, and a poll has still to be told so
+	waiting    *poll        // the GET that waits
+	posting    bool         // a POST is being read
+	vouched    *socket.Conn // over which the last one came; nil for none
+	connection *connection  // the WebSocket, once upgraded
+	probe      *connection  // the WebSocket that wants to be it
+	probed     bool         // it has been answered: GETs are to return
+	due        time.Time    // of the heartbeat's next step
+	pinged     bool         // that is the end, unless a pong comes
 	heart      clock.Alarm
 	last       clock.Alarm // the call of Closed
 	rest       clock.Alarm // the end of closing
@@ -43,7 +50,37 @@ type Session struct {
 }
 
 func newSession(s *Server) *Session {
-	return &Session{server: s, id: rand.Text(), ended: make(chan struct{}), over: make(chan struct{})}
+	return &Session{
+		server: s, id: rand.Text(), ended: make(chan struct{}), over: make(chan struct{}),
+		packets: limiter(s.o.Packets), bytes: limiter(s.o.Bytes),
+	}
+}
+
+// limiter allows so many a second, with as much again in a burst; 0 is no bound.
+func limiter(perSecond int) *rate.Limiter {
+	if perSecond == 0 {
+		return rate.NewLimiter(rate.Inf, 0)
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), 2*perSecond)
+}
+
+// errFlood is the error of a session that sent more than it may.
+var errFlood = errors.New("too many packets")
+
+// allowed counts a packet, under reading.
+func (s *Session) allowed(size int) error {
+	if now := time.Now(); !s.packets.AllowN(now, 1) || !s.bytes.AllowN(now, size) {
+		return errFlood
+	}
+	return nil
+}
+
+// faultOf is why a packet that could not be taken ends a session.
+func faultOf(err error) Reason {
+	if errors.Is(err, errFlood) || errors.Is(err, errMany) {
+		return Flood
+	}
+	return BadData
 }
 
 // handshake is the packet with which a session begins.
@@ -226,6 +263,7 @@ func (s *Session) finish(why Reason, code int, text string) {
 	if s.probe != nil && s.probe.opened {
 		s.dismiss(s.probe, codeNormal, "")
 	}
+	s.vouch(nil)
 	connection := s.connection
 	// Not from here: whoever ends a session may hold what its handler needs.
 	clk.Set(&s.last, time.Now(), func() { s.told(why) })
@@ -279,6 +317,9 @@ func (s *Session) panicked(v any, stack []byte) {
 func (s *Session) read(msg []byte, binary bool) (done bool, err error) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
+	if err := s.allowed(len(msg)); err != nil {
+		return true, err
+	}
 	if binary {
 		return false, s.deliver(msg, true)
 	}

@@ -126,7 +126,7 @@ func (c *connection) take(msg []byte, binary bool) {
 	}
 	switch done, err := s.read(msg, binary); {
 	case err != nil:
-		s.end(BadData)
+		s.end(faultOf(err))
 	case done:
 		s.end(ClientClosed)
 	}
@@ -150,6 +150,7 @@ func (c *connection) proceed(msg string) {
 		s.probe, s.probed, s.connection = nil, false, c
 		s.upgraded.Store(true)
 		s.server.clock.Stop(&c.limit)
+		s.vouch(nil)
 		c.link.Socket().Established()
 		s.out.Attach(&c.link)
 		if s.waiting != nil {

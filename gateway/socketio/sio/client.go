@@ -3,9 +3,10 @@ package sio
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"beckon/gateway/frames"
 	"beckon/gateway/socketio/clock"
@@ -19,12 +20,19 @@ type client struct {
 	idle    clock.Alarm
 
 	// Owned by Message.
-	partial *partial // of a packet whose attachments have not all come; nil for none
+	partial *partial      // of a packet whose attachments have not all come; nil for none
+	moves   *rate.Limiter // CONNECT and DISCONNECT
 
 	mu      sync.Mutex // held while Connect and Disconnect are called, so that the one is over before the other begins
 	closed  bool
 	sockets []*Socket
 }
+
+// A client may come and go movesBurst times, and movesRate times more each second: it makes many hands move.
+const (
+	movesRate  = rate.Limit(1)
+	movesBurst = 32
+)
 
 // partial is a packet that waits for attachments.
 type partial struct {
@@ -33,14 +41,27 @@ type partial struct {
 	got  [][]byte
 }
 
-// limit has the client ended unless it is in a namespace by then.
-func (c *client) limit() {
-	c.server.Clock().Set(&c.idle, time.Now().Add(c.server.o.ConnectTimeout), func() {
+// watch has the client ended if it is in no namespace after ConnectTimeout.
+func (c *client) watch() { c.watchFor(c.server.o.ConnectTimeout) }
+
+func (c *client) watchFor(d time.Duration) {
+	c.server.Clock().Set(&c.idle, time.Now().Add(d), func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if !slices.ContainsFunc(c.sockets, func(s *Socket) bool { return !s.refused.Load() }) {
-			c.session.Close(1008, "in no namespace")
+		undecided := false
+		for _, s := range c.sockets {
+			switch state(s.state.Load()) {
+			case accepted:
+				return
+			case asked:
+				undecided = true
+			}
 		}
+		if undecided {
+			c.watchFor(time.Second)
+			return
+		}
+		c.session.Close(1008, "in no namespace")
 	})
 }
 
@@ -85,6 +106,9 @@ func (c *client) attach(data []byte) error {
 
 // take does what a packet says.
 func (c *client) take(p *packet, attachments [][]byte) error {
+	if (p.typ == packetConnect || p.typ == packetDisconnect) && !c.moves.Allow() {
+		return malformed("it comes and goes too often")
+	}
 	if p.typ == packetConnect {
 		return c.connect(p)
 	}
@@ -108,7 +132,7 @@ func (c *client) take(p *packet, attachments [][]byte) error {
 			Name: name, Data: p.data, Attachments: attachments, Ack: Ack{socket: socket, id: p.ack},
 		})
 	case packetAck, packetBinaryAck: // nobody asked for one
-		if _, err := readArgs(p.data, attachments); err != nil || p.ack == 0 {
+		if p.ack == 0 || len(p.data) == 0 || p.data[0] != '[' || !json.Valid(p.data) {
 			return malformed("ACK")
 		}
 		return nil
@@ -152,6 +176,9 @@ func (c *client) disconnect(s *Socket) {
 	if c.closed || !c.remove(s) {
 		return
 	}
+	if len(c.sockets) == 0 {
+		c.watch()
+	}
 	c.left(s, engineio.ClientClosed)
 }
 
@@ -187,7 +214,7 @@ func (c *client) find(namespace string) *Socket {
 		if s.namespace != namespace {
 			continue
 		}
-		if !s.refused.Load() {
+		if state(s.state.Load()) != refused {
 			return s
 		}
 		c.remove(s)
@@ -201,9 +228,6 @@ func (c *client) remove(gone *Socket) bool {
 	for i, s := range c.sockets {
 		if s == gone {
 			c.sockets = append(c.sockets[:i:i], c.sockets[i+1:]...)
-			if len(c.sockets) == 0 {
-				c.limit()
-			}
 			return true
 		}
 	}

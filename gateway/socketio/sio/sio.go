@@ -21,6 +21,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"beckon/gateway/socketio/engineio"
 )
 
@@ -62,7 +64,7 @@ func New(o Options) *Server {
 func (s *Server) has(namespace string) bool { return slices.Contains(s.o.Namespaces, namespace) }
 
 func (s *Server) open(session *engineio.Session, _ *http.Request) engineio.Handler {
-	c := &client{server: s, session: session}
-	c.limit()
+	c := &client{server: s, session: session, moves: rate.NewLimiter(movesRate, movesBurst)}
+	c.watch()
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,14 +91,17 @@ func (f *fixture) client() *peer {
 func (c *peer) say(messages ...string) {
 	c.t.Helper()
 	for _, m := range messages {
-		kind := websocket.TextMessage
-		if data, binary := strings.CutPrefix(m, "binary "); binary {
-			kind, m = websocket.BinaryMessage, data
-		}
-		if err := c.ws.WriteMessage(kind, []byte(m)); err != nil {
+		if err := c.ws.WriteMessage(kindOf(m)); err != nil {
 			c.t.Fatal(err)
 		}
 	}
+}
+
+func kindOf(m string) (int, []byte) {
+	if data, binary := strings.CutPrefix(m, "binary "); binary {
+		return websocket.BinaryMessage, []byte(data)
+	}
+	return websocket.TextMessage, []byte(m)
 }
 
 func (c *peer) hear(want ...string) {
@@ -251,11 +255,14 @@ func TestProtocolErrors(t *testing.T) {
 		"an attachment too many":            {`40`, `451-["event"]`, "binary x", "binary y"},
 		"a placeholder that points nowhere": {`40`, `451-["event",{"_placeholder":true,"num":1}]`, "binary x"},
 		"attachments that are too large":    {`40`, `452-["event"]`, "binary " + strings.Repeat("x", 900), "binary " + strings.Repeat("y", 900)},
+		"comes and goes":                    slices.Repeat([]string{`40`, `41`}, 100),
 		"nested deeply":                     {`40`, `451-["event",` + strings.Repeat("[", 400), "binary x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := f.client()
-			c.say(words...)
+			for _, word := range words {
+				_ = c.ws.WriteMessage(kindOf(word)) // it may have ended before the last
+			}
 			c.isEnded()
 		})
 	}

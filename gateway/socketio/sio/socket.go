@@ -15,8 +15,17 @@ type Socket struct {
 
 	client    *client
 	namespace string
-	refused   atomic.Bool
+	state     atomic.Uint32
 }
+
+// state is what became of a CONNECT.
+type state uint32
+
+const (
+	asked state = iota
+	accepted
+	refused
+)
 
 // Namespace is the name of what the socket is in.
 func (s *Socket) Namespace() string { return s.namespace }
@@ -26,6 +35,7 @@ func (s *Socket) Accept(sid string) {
 	b := append(engineio.AppendText(nil), packetConnect)
 	b = appendNamespace(b, s.namespace)
 	b = append(appendName(append(b, `{"sid":`...), sid), '}')
+	s.state.Store(uint32(accepted))
 	s.client.session.Established()
 	s.Send(true, frames.Text(b))
 }
@@ -33,8 +43,7 @@ func (s *Socket) Accept(sid string) {
 // Refuse tells the client why it cannot come in: message, and data that can be encoded as JSON, nil for none. The client
 // may try again.
 func (s *Socket) Refuse(message string, data any) {
-	s.refused.Store(true)
-	s.client.limit()
+	s.state.Store(uint32(refused))
 	s.Send(true, refusal(s.namespace, message, data))
 }
 
