@@ -3,10 +3,10 @@ package engineio
 import (
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -38,23 +38,15 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // unsupported only where there is none
 	p := &poll{woken: make(chan struct{}, 1)}
 	s.mu.Lock()
-	switch {
-	case s.closed && !s.closing:
-		s.mu.Unlock()
-		refuse(w, &unknownSession)
-		return
-	case s.upgraded.Load():
-		s.mu.Unlock()
-		refuse(w, &badRequest)
-		return
-	case s.waiting != nil:
-		s.mu.Unlock()
-		s.end(BadData)
-		refuse(w, &badRequest)
+	refusal := s.unserved(!s.closing)
+	second := s.waiting != nil
+	if refusal == nil && !second {
+		s.waiting = p
+	}
+	s.mu.Unlock()
+	if s.turnAway(w, refusal, second) {
 		return
 	}
-	s.waiting = p
-	s.mu.Unlock()
 
 	if sock := socket.FromContext(r.Context()); sock != nil {
 		sock.Established() // while it waits
@@ -91,6 +83,30 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+}
+
+// unserved says, under mu, why a request is not served by polling; nil if it is. Whether it is when the session is closed is
+// not always the same.
+func (s *Session) unserved(closed bool) *Refusal {
+	switch {
+	case s.closed && closed:
+		return &unknownSession
+	case s.upgraded.Load():
+		return &badRequest
+	}
+	return nil
+}
+
+// turnAway refuses a request, if it is to be; one beside another of its kind ends the session.
+func (s *Session) turnAway(w http.ResponseWriter, refusal *Refusal, second bool) bool {
+	if refusal == nil && second {
+		s.end(BadData)
+		refusal = &badRequest
+	}
+	if refusal != nil {
+		refuse(w, refusal)
+	}
+	return refusal != nil
 }
 
 // look looks for what a GET can be answered with, and if there is something it waits no more.
@@ -148,24 +164,16 @@ func respond(w http.ResponseWriter, payload []byte) error {
 // post takes the packets of a POST. Whatever is wrong with them ends the session.
 func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	switch {
-	case s.closed:
-		s.mu.Unlock()
-		refuse(w, &unknownSession)
-		return
-	case s.upgraded.Load():
-		s.mu.Unlock()
-		refuse(w, &badRequest)
-		return
-	case s.posting:
-		s.mu.Unlock()
-		s.end(BadData)
-		refuse(w, &badRequest)
+	refusal := s.unserved(true)
+	second := s.posting
+	if refusal == nil && !second {
+		s.posting = true
+		s.vouch(socket.FromContext(r.Context()))
+	}
+	s.mu.Unlock()
+	if s.turnAway(w, refusal, second) {
 		return
 	}
-	s.posting = true
-	s.vouch(socket.FromContext(r.Context()))
-	s.mu.Unlock()
 	why, refusal := s.take(w, r)
 	s.mu.Lock()
 	s.posting = false
@@ -213,7 +221,7 @@ func (s *Session) take(w http.ResponseWriter, r *http.Request) (why Reason, refu
 			why, refusal = Fault, &fault
 		}
 	}()
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/octet-stream" {
+	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(kind), "application/octet-stream") {
 		return BadData, &badRequest // as version 3 had it
 	}
 	payload, err := readBody(w, r, s.server.o.MaxPayload)
