@@ -222,7 +222,7 @@ func (g *guest) take(c *crowd, f wsFrame) error {
 }
 
 func (g *guest) event(c *crowd, frame []byte) error {
-	switch event := event(frame); string(event) {
+	switch event := nativeWords.event(frame); string(event) {
 	case "welcome":
 		if me := `"userId":"` + g.user + `"`; g.welcomed || !bytes.Contains(frame, []byte(me)) {
 			return fmt.Errorf("not its welcome: %.300q", frame)

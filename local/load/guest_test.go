@@ -8,20 +8,20 @@ import (
 	"testing"
 )
 
-// door takes one connection, answers its handshake and hands it over.
-type door struct {
+// standIn takes one connection, answers its handshake and hands it over.
+type standIn struct {
 	t    *testing.T
 	addr string
 	conn chan net.Conn // filled once
 }
 
-func openDoor(t *testing.T) *door {
+func openStandIn(t *testing.T) *standIn {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &door{t: t, addr: l.Addr().String(), conn: make(chan net.Conn, 1)}
+	d := &standIn{t: t, addr: l.Addr().String(), conn: make(chan net.Conn, 1)}
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
@@ -62,7 +62,7 @@ func TestGuestTakesFramesInWhateverParts(t *testing.T) {
 	stream = append(stream, serverFrame(opText, delta(2, []string{"user-0001"}, nil, []int{1}))...)
 	for _, part := range []int{1, 7, 5000, len(stream)} {
 		t.Run(fmt.Sprint(part), func(t *testing.T) {
-			d := openDoor(t)
+			d := openStandIn(t)
 			c := newCrowd(t.Context(), d.addr, n, false)
 			defer c.close()
 			g := c.guests[0]
@@ -136,7 +136,7 @@ func TestGuestRefusesWhatBreaksTheProtocol(t *testing.T) {
 }
 
 func TestCrowdSaysHowFarItCame(t *testing.T) {
-	d := openDoor(t)
+	d := openStandIn(t)
 	c := newCrowd(t.Context(), d.addr, 2, false)
 	defer c.close()
 	go func() {

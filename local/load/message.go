@@ -59,42 +59,74 @@ type message struct {
 	frame     []byte // as it is sent; the places of stamp and id are overwritten each time
 	stamp, id int    // where they begin; id is 0 if the frame has none
 
-	// How it arrives: the event, and the member that has the stamp, as the text before the stamp and the text behind it.
+	// How it arrives: the event, the member that says who sent it, nil if none does, and the member that has the stamp, as
+	// the text before the stamp and the text behind it, which is every peer's own.
 	event         string
+	from          []byte
 	before, after []byte
+}
+
+// wording is how a frame is worded around its event and the members of its data.
+type wording struct{ head, data, tail string }
+
+// event is the event of a frame; nil if it is not there.
+func (w *wording) event(frame []byte) []byte {
+	rest, ok := bytes.CutPrefix(frame, []byte(w.head))
+	if !ok {
+		return nil
+	}
+	event, _, ok := bytes.Cut(rest, []byte{'"'})
+	if !ok {
+		return nil
+	}
+	return event
 }
 
 const hole = "@STAMP@" // stands for the stamp in the texts below; no JSON escape changes it
 
-// newOffer, newAnswer and newCandidate make messages to a user whose id needs no escapes in JSON.
-func newOffer(to string, acked bool) message {
-	return newMessage("offer", "offer", to, "offerSDP", description(), `,"offerType":"offer","audioOnly":false`, acked)
+// writer makes the messages of one peer to another. Nothing in it may need escapes in JSON.
+type writer struct {
+	door     *door
+	from, to string // user ids
+	ufrag    string // of the peer's ICE agent, by which descriptions and candidates are known to be its own: four characters
+	acked    bool
 }
 
-func newAnswer(to string, acked bool) message {
-	return newMessage("answer", "answer", to, "answerSDP", description(), `,"answerType":"answer"`, acked)
+func (w *writer) offer() message {
+	return w.message("offer", "offer", "offerSDP", description(w.ufrag), `,"offerType":"offer","audioOnly":false`, w.door.offers)
 }
 
-func newCandidate(to string, acked bool) message {
-	const line = "candidate:" + hole + " 1 udp 2122260223 192.0.2.17 54321 typ host generation 0 ufrag Zk3q network-cost 999"
-	return newMessage("iceCandidate", "remoteIceCandidate", to, "candidate", line,
-		`,"sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"Zk3q"`, acked)
+func (w *writer) answer() message {
+	return w.message("answer", "answer", "answerSDP", description(w.ufrag), `,"answerType":"answer"`, w.door.others)
 }
 
-func newMessage(event, arrives, to, member, text, others string, acked bool) message {
-	id := ""
-	if acked {
-		id = `"id":"` + strings.Repeat("0", numberDigits) + `",`
+func (w *writer) candidate() message {
+	line := "candidate:" + hole + " 1 udp 2122260223 192.0.2.17 54321 typ host generation 0 ufrag " + w.ufrag + " network-cost 999"
+	return w.message("iceCandidate", "remoteIceCandidate", "candidate", line,
+		`,"sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"`+w.ufrag+`"`, w.door.others)
+}
+
+func (w *writer) message(event, arrives, member, text, others string, s signature) message {
+	id, from := "", ""
+	if w.acked {
+		id = `,"id":"` + strings.Repeat("0", numberDigits) + `"`
+	}
+	if s.said {
+		from = `"from":"` + w.from + `",`
 	}
 	value := fmt.Sprintf(`"%s":"%s"`, member, strings.ReplaceAll(text, "\r\n", `\r\n`))
 	before, after, _ := strings.Cut(value, hole)
+	words := &w.door.words
 	m := message{
-		frame: fmt.Appendf(nil, `{"event":"%s",%s"data":{"to":"%s",%s%s%s%s}}`,
-			event, id, to, before, strings.Repeat("0", stampLen), after, others),
+		frame: fmt.Appendf(nil, `%s%s"%s%s"to":"%s",%s%s%s%s%s%s`,
+			words.head, event, id, words.data, w.to, from, before, strings.Repeat("0", stampLen), after, others, words.tail),
 		event: arrives, before: []byte(before), after: []byte(after),
 	}
+	if s.arrives {
+		m.from = fmt.Appendf(nil, `"from":"%s"`, w.from)
+	}
 	m.stamp = bytes.Index(m.frame, m.before) + len(m.before)
-	if acked {
+	if w.acked {
 		m.id = bytes.Index(m.frame, []byte(`"id":"`)) + len(`"id":"`)
 	}
 	return m
@@ -125,11 +157,11 @@ func (m *message) read(frame []byte) (number, at int64, ok bool) {
 }
 
 // description is a session description of sdpBytes bytes (RFC 8866), with the hole for a stamp in its name.
-func description() string {
+func description(ufrag string) string {
 	var b strings.Builder
 	b.WriteString("v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=" + hole + "\r\nt=0 0\r\n" +
 		"a=group:BUNDLE 0 1\r\na=msid-semantic: WMS stream\r\n" +
-		"m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:Zk3q\r\n" +
+		"m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:" + ufrag + "\r\n" +
 		"a=ice-pwd:pVQ0TzKzWfYxq3w5b8nGm2aE\r\na=ice-options:trickle\r\na=setup:actpass\r\na=mid:0\r\n" +
 		"a=fingerprint:sha-256 7B:8B:F0:65:5F:78:E2:51:3B:AC:6F:F3:3F:46:1B:35:DC:B8:5F:64:1A:24:C2:43:F0:A1:58:D0:A1:2C:19:08\r\n" +
 		"a=sendrecv\r\na=rtcp-mux\r\n")

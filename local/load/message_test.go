@@ -27,57 +27,82 @@ func TestStampsComeBack(t *testing.T) {
 	}
 }
 
+// alices are alice's words to bob.
+func alices(d *door, acked bool) *writer {
+	return &writer{door: d, from: "alice", to: "bob", ufrag: "0042", acked: acked}
+}
+
 func TestFramesAreWhatTheyShouldBe(t *testing.T) {
 	for name, test := range map[string]struct {
-		make   func(string, bool) message
+		make   func(*writer) message
 		event  string
 		member string
 		others []string
 		length int // of the member, in bytes
 	}{
-		"offer":     {newOffer, "offer", "offerSDP", []string{"offerType", "audioOnly"}, sdpBytes},
-		"answer":    {newAnswer, "answer", "answerSDP", []string{"answerType"}, sdpBytes},
-		"candidate": {newCandidate, "iceCandidate", "candidate", []string{"sdpMid", "sdpMLineIndex", "usernameFragment"}, 0},
+		"offer":     {(*writer).offer, "offer", "offerSDP", []string{"offerType", "audioOnly"}, sdpBytes},
+		"answer":    {(*writer).answer, "answer", "answerSDP", []string{"answerType"}, sdpBytes},
+		"candidate": {(*writer).candidate, "iceCandidate", "candidate", []string{"sdpMid", "sdpMLineIndex", "usernameFragment"}, 0},
 	} {
+		check := func(t *testing.T, d *door, acked bool, parse func(t *testing.T, raw []byte) (event string, id *string, data map[string]any)) {
+			m := test.make(alices(d, acked))
+			raw := m.write(42, 4711)
+			event, id, data := parse(t, raw)
+			if event != test.event || data["to"] != "bob" {
+				t.Errorf("event %s to %v", event, data["to"])
+			}
+			if acked != (id != nil) || acked && *id != "0000000042" {
+				t.Errorf("id %v", id)
+			}
+			text, _ := data[test.member].(string)
+			if !strings.Contains(text, "0000000042000000000004711") || !strings.Contains(text, "frag") || !strings.Contains(text, "0042") {
+				t.Errorf("no stamp or no ufrag in %q", text)
+			}
+			if test.length > 0 && (len(text) != test.length || strings.Count(text, "\r\n") < 20) {
+				t.Errorf("%d bytes: %q", len(text), text)
+			}
+			for _, other := range test.others {
+				if _, has := data[other]; !has {
+					t.Errorf("no %s", other)
+				}
+			}
+			if from, has := data["from"]; has && from != "alice" || has != (d != native && name == "offer") {
+				t.Errorf("from %v", from)
+			}
+			if len(raw) > bufferSize {
+				t.Errorf("%d bytes are more than are written at once", len(raw))
+			}
+		}
 		for _, acked := range []bool{false, true} {
-			t.Run(name, func(t *testing.T) {
-				m := test.make("bob", acked)
-				var frame struct {
-					Event string
-					ID    *string
-					Data  map[string]any
-				}
-				raw := m.write(42, 4711)
-				if err := json.Unmarshal(raw, &frame); err != nil {
-					t.Fatalf("%v: %s", err, raw)
-				}
-				if frame.Event != test.event || frame.Data["to"] != "bob" {
-					t.Errorf("event %s to %v", frame.Event, frame.Data["to"])
-				}
-				if acked != (frame.ID != nil) || acked && *frame.ID != "0000000042" {
-					t.Errorf("id %v", frame.ID)
-				}
-				text, _ := frame.Data[test.member].(string)
-				if !strings.Contains(text, "0000000042000000000004711") {
-					t.Errorf("no stamp in %q", text)
-				}
-				if test.length > 0 && (len(text) != test.length || strings.Count(text, "\r\n") < 20) {
-					t.Errorf("%d bytes: %q", len(text), text)
-				}
-				for _, other := range test.others {
-					if _, has := frame.Data[other]; !has {
-						t.Errorf("no %s", other)
+			t.Run("native "+name, func(t *testing.T) {
+				check(t, native, acked, func(t *testing.T, raw []byte) (string, *string, map[string]any) {
+					var frame struct {
+						Event string
+						ID    *string
+						Data  map[string]any
 					}
-				}
-				if len(raw) > bufferSize {
-					t.Errorf("%d bytes are more than are written at once", len(raw))
-				}
+					if err := json.Unmarshal(raw, &frame); err != nil {
+						t.Fatalf("%v: %s", err, raw)
+					}
+					return frame.Event, frame.ID, frame.Data
+				})
 			})
 		}
+		t.Run("Socket.IO "+name, func(t *testing.T) {
+			check(t, overPolling, false, func(t *testing.T, raw []byte) (string, *string, map[string]any) {
+				var event string
+				var data map[string]any
+				args := []any{&event, &data}
+				if err := readPacket(raw, "42", &args); err != nil || len(args) != 2 {
+					t.Fatalf("%v: %s", err, raw)
+				}
+				return event, nil, data
+			})
+		})
 	}
 }
 
-// arrived is a frame as the gateway delivers it.
+// arrived is a frame as the native door delivers it.
 func arrived(m *message, from string, number, at int64) []byte {
 	var sent struct {
 		Data map[string]json.RawMessage
@@ -95,7 +120,8 @@ func arrived(m *message, from string, number, at int64) []byte {
 }
 
 func TestReadFindsTheStampAndAnyDamage(t *testing.T) {
-	for _, m := range []message{newOffer("bob", true), newAnswer("bob", false), newCandidate("bob", true)} {
+	acked, unacked := alices(native, true), alices(native, false)
+	for _, m := range []message{acked.offer(), unacked.answer(), acked.candidate()} {
 		good := arrived(&m, "alice", 7, 1234567)
 		if number, at, ok := m.read(good); number != 7 || at != 1234567 || !ok {
 			t.Errorf("%s: message %d at %d, %v", m.event, number, at, ok)

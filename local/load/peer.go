@@ -5,25 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
-const (
-	handshakeTimeout = 10 * time.Second
-	bufferSize       = 8 << 10 // the longest frame of ours is written, and many are read, by one system call
-)
-
-var (
-	writeBuffers sync.Pool
-	dialer       = websocket.Dialer{
-		HandshakeTimeout: handshakeTimeout, ReadBufferSize: bufferSize, WriteBufferSize: bufferSize, WriteBufferPool: &writeBuffers,
-	}
-)
+const handshakeTimeout = 10 * time.Second
 
 // kind tells a peer's two messages apart.
 type kind int
@@ -36,12 +23,14 @@ const (
 // peer is one side of a pair: a client with one session. It exchanges messages with the other side only and takes nothing
 // on trust: each message that arrives must be from the other side, as it was sent, and the next in order.
 type peer struct {
-	name    string
-	caller  bool
-	gateway string // host:port
-	other   *peer
-	from    []byte // the member by which the other side's messages must be stamped
-	conn    *websocket.Conn
+	client
+	door   *door
+	caller bool
+	other  *peer
+
+	// Since the login.
+	conn link
+	user string // the id by which the other side finds it
 
 	mu    sync.Mutex // orders sends
 	says  [2]message // by kind
@@ -55,40 +44,33 @@ type peer struct {
 	received atomic.Int64 // counts a message only when what it caused has been done
 }
 
-// newPair makes both sides of a pair, the caller first. Their names must need no escapes in JSON.
-func newPair(callerName, callerGateway, calleeName, calleeGateway string, acks bool) (caller, callee *peer) {
-	caller = &peer{name: callerName, caller: true, gateway: callerGateway, from: fmt.Appendf(nil, `"from":"%s"`, calleeName)}
-	callee = &peer{name: calleeName, gateway: calleeGateway, from: fmt.Appendf(nil, `"from":"%s"`, callerName)}
-	caller.other, callee.other = callee, caller
-	caller.says = [...]message{sdp: newOffer(calleeName, acks), candidate: newCandidate(calleeName, acks)}
-	callee.says = [...]message{sdp: newAnswer(callerName, acks), candidate: newCandidate(callerName, acks)}
-	return caller, callee
+// newPair makes both sides of a pair, the caller first, who are to log in through a door. Call introduce when they have.
+func newPair(d *door, caller, callee client) (_, _ *peer) {
+	a, b := &peer{door: d, client: caller, caller: true}, &peer{door: d, client: callee}
+	a.other, b.other = b, a
+	return a, b
 }
 
-// login connects and waits for the welcome.
+// introduce tells both sides of pair i how to reach the other.
+func (p *peer) introduce(i int, acks bool) {
+	for side, p := range [...]*peer{p, p.other} {
+		w := writer{door: p.door, from: p.user, to: p.other.user, ufrag: fmt.Sprintf("%04d", 2*i+side), acked: acks}
+		p.says = [...]message{sdp: w.answer(), candidate: w.candidate()}
+		if p.caller {
+			p.says[sdp] = w.offer()
+		}
+	}
+}
+
+// login connects and waits until the peer is in.
 func (p *peer) login(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	conn, resp, err := dialer.DialContext(ctx, "ws://"+p.gateway+"/ws?"+url.Values{"user": {p.name}}.Encode(), nil)
+	conn, user, err := p.door.enter(ctx, p.client)
 	if err != nil {
-		if resp != nil {
-			err = fmt.Errorf("%w: %s", err, resp.Status)
-		}
 		return fmt.Errorf("log %s in: %w", p.name, err)
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	_, first, err := conn.ReadMessage()
-	switch {
-	case err == nil && !stop():
-		err = context.Cause(ctx)
-	case err == nil && string(event(first)) != "welcome":
-		err = fmt.Errorf("the first frame is %.200q", first)
-	}
-	if err != nil {
-		conn.Close()
-		return fmt.Errorf("log %s in: %w", p.name, err)
-	}
-	p.conn = conn
+	p.conn, p.user = conn, user
 	return nil
 }
 
@@ -97,7 +79,7 @@ func (p *peer) send(k kind, at time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	number := p.sent.Add(1)
-	if err := p.conn.WriteMessage(websocket.TextMessage, p.says[k].write(number, int64(at))); err != nil {
+	if err := p.conn.send(p.says[k].write(number, int64(at))); err != nil {
 		return fmt.Errorf("%s sends: %w", p.name, err)
 	}
 	return nil
@@ -105,24 +87,12 @@ func (p *peer) send(k kind, at time.Duration) error {
 
 // read takes frames until the connection ends, which is always an error.
 func (p *peer) read(t *traffic) error {
-	var buf bytes.Buffer
-	for {
-		_, r, err := p.conn.NextReader()
-		if err == nil {
-			buf.Reset()
-			_, err = buf.ReadFrom(r)
-		}
-		if err == nil {
-			err = p.take(t, buf.Bytes(), t.now())
-		}
-		if err != nil {
-			return fmt.Errorf("%s reads: %w", p.name, err)
-		}
-	}
+	err := p.conn.receive(func(frame []byte) error { return p.take(t, frame, t.now()) })
+	return fmt.Errorf("%s reads: %w", p.name, err)
 }
 
 func (p *peer) take(t *traffic, frame []byte, now time.Duration) error {
-	event := event(frame)
+	event := p.door.words.event(frame)
 	switch string(event) {
 	case "ack":
 		return p.ack(t, frame)
@@ -153,7 +123,7 @@ func (p *peer) take(t *traffic, frame []byte, now time.Duration) error {
 
 // check holds a message against what the other side has sent, and says when it was to be sent.
 func (p *peer) check(m *message, frame []byte) (at time.Duration, err error) {
-	if !bytes.Contains(frame[:min(len(frame), 256)], p.from) {
+	if m.from != nil && !bytes.Contains(frame[:min(len(frame), 256)], m.from) {
 		return 0, fmt.Errorf("not from %s: %.300q", p.other.name, frame)
 	}
 	number, sentAt, ok := m.read(frame)
@@ -193,19 +163,6 @@ func (p *peer) ack(t *traffic, frame []byte) error {
 	}
 	p.acked.Add(1)
 	return nil
-}
-
-// event is the event of a frame of the gateway, which writes it first; nil if it is not there.
-func event(frame []byte) []byte {
-	rest, ok := bytes.CutPrefix(frame, []byte(`{"event":"`))
-	if !ok {
-		return nil
-	}
-	event, _, ok := bytes.Cut(rest, []byte{'"'})
-	if !ok {
-		return nil
-	}
-	return event
 }
 
 var errLost = errors.New("messages were lost")

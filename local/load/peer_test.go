@@ -10,9 +10,17 @@ import (
 // newListening is a traffic in which peers only listen.
 func newListening() *traffic { return &traffic{clock: time.Now()} }
 
+// pairOf is alice, who calls, and bob; both are in.
+func pairOf(d *door, acks bool) (caller, callee *peer) {
+	caller, callee = newPair(d, client{name: "alice"}, client{name: "bob"})
+	caller.user, callee.user = "alice", "bob"
+	caller.introduce(0, acks)
+	return caller, callee
+}
+
 func TestPeerTakesEachMessageOnceAndInOrder(t *testing.T) {
 	const at = 1000
-	caller, callee := newPair("alice", "", "bob", "", false)
+	caller, callee := pairOf(native, false)
 	offer, line := &caller.says[sdp], &caller.says[candidate]
 	traffic := newListening()
 	var latency histogram
@@ -56,7 +64,7 @@ func TestPeerTakesEachMessageOnceAndInOrder(t *testing.T) {
 }
 
 func TestPeerTakesEachAckOnce(t *testing.T) {
-	caller, callee := newPair("alice", "", "bob", "", true)
+	caller, callee := pairOf(native, true)
 	traffic := newListening()
 	ack := func(number int, status string) error {
 		return caller.take(traffic, fmt.Appendf(nil, `{"event":"ack","id":"%010d","data":{"status":"%s"}}`, number, status), 0)
@@ -100,5 +108,39 @@ func TestPeerTakesEachAckOnce(t *testing.T) {
 	}
 	if err := caller.take(traffic, []byte(`{"event":"ack","id":"1","data":{"status":"delivered"}}`), 0); err == nil {
 		t.Error("an ack without one of our ids was taken")
+	}
+}
+
+// Through Socket.IO only an offer says who sent it. What else arrives is known by what only the other side sends.
+func TestPeerTakesOnlyTheOtherSidesMessages(t *testing.T) {
+	caller, callee := pairOf(overPolling, false)
+	_, stranger := newPair(overPolling, client{}, client{})
+	stranger.other.user, stranger.user = "carol", "dave"
+	stranger.introduce(1, false)
+	delivered := func(m *message, number int64) []byte {
+		return []byte(strings.Replace(string(m.write(number, 0)), "iceCandidate", "remoteIceCandidate", 1))
+	}
+	traffic := newListening()
+	mallory := strings.Replace(string(delivered(&caller.says[sdp], 1)), `"from":"alice"`, `"from":"mallory"`, 1)
+	for what, frame := range map[string][]byte{
+		"an offer of somebody else":    []byte(mallory),
+		"a candidate of somebody else": delivered(&stranger.says[candidate], 1),
+		"a refusal":                    []byte(`42["refuse"]`),
+		"a DISCONNECT":                 []byte("41"),
+		"a CLOSE":                      []byte("1"),
+		"a native frame":               []byte(`{"event":"remoteIceCandidate","data":{}}`),
+	} {
+		if err := callee.take(traffic, frame, 0); err == nil {
+			t.Errorf("taken although it is %s", what)
+		}
+	}
+	for number, frame := range [][]byte{
+		[]byte(`42["updateUserlist",{"userList":["alice","bob"]}]`),
+		delivered(&caller.says[sdp], 1),
+		delivered(&caller.says[candidate], 2),
+	} {
+		if err := callee.take(traffic, frame, 0); err != nil || callee.received.Load() != int64(number) {
+			t.Errorf("after frame %d: %v, %d received", number, err, callee.received.Load())
+		}
 	}
 }

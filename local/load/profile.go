@@ -19,9 +19,9 @@ type profiler struct{ fetches *errgroup.Group }
 // profileGrace is how long a profile may take beyond the time that it covers.
 const profileGrace = 30 * time.Second
 
-// startProfiles begins to profile both gateways' processor time and allocations for d, cut to seconds, and writes them to
+// startProfiles begins to profile the gateways' processor time and allocations for d, cut to seconds, and writes them to
 // dir as gateway-a.cpu.pprof and so on. Call wait.
-func startProfiles(ctx context.Context, ops [2]string, dir string, d time.Duration) *profiler {
+func startProfiles(ctx context.Context, ops []string, dir string, d time.Duration) *profiler {
 	fetches, ctx := errgroup.WithContext(ctx)
 	for i, addr := range ops {
 		for kind, path := range map[string]string{"cpu": "profile", "allocs": "allocs"} {

@@ -55,12 +55,12 @@ func (o *Relay) Validate() error {
 	return nil
 }
 
-// relayLayout is two gateways without the limits of a session, which load from a few sessions would reach, and which let
-// go of sessions at once.
-func relayLayout(presence bool) layout {
+// relayLayout is so many gateways, two at most, without the limits of a session and of an address, which load from a few
+// sessions on one machine would reach, and which let go of sessions at once.
+func relayLayout(gateways int, presence bool) layout {
 	return layout{
-		presence: presence, gateways: []string{"A", "B"},
-		args: []string{"--rate-frames=1000000", "--rate-bytes=1073741824", "--drain=0s"},
+		presence: presence, gateways: []string{"A", "B"}[:gateways],
+		args: []string{"--rate-frames=1000000", "--rate-bytes=1073741824", "--max-handshakes=1000000", "--drain=0s"},
 	}
 }
 
@@ -78,14 +78,14 @@ func (o Relay) Run(ctx context.Context) (report *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, programs.Remove()) }()
-	s, err := startServers(ctx, programs, relayLayout(o.Presence), o.Log)
+	s, err := startServers(ctx, programs, relayLayout(2, o.Presence), o.Log)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = s.finish(ctx, err) }()
 
 	o.Log.Info("logging in", "clients", 2*o.Pairs)
-	t, err := connect(ctx, [2]string(s.listen), o.Pairs, o.Acks)
+	t, err := connect(ctx, party{door: native, servers: s.ends(), pairs: o.Pairs, acks: o.Acks})
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (o Relay) closedLoop(t *traffic, s *servers) (Phase, error) {
 	var profiles *profiler
 	begin := func() (err error) {
 		if o.Profile != "" {
-			profiles = startProfiles(t.ctx, [2]string(s.ops), o.Profile, o.Duration)
+			profiles = startProfiles(t.ctx, s.ops, o.Profile, o.Duration)
 		}
 		from, err = s.read()
 		return err

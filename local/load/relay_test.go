@@ -56,11 +56,11 @@ func TestRelayEndsWhenToldTo(t *testing.T) {
 
 func TestRelayNoticesThatAServerDied(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	s, err := startServers(t.Context(), testPrograms(t), relayLayout(false), log)
+	s, err := startServers(t.Context(), testPrograms(t), relayLayout(2, false), log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	traffic, err := connect(t.Context(), [2]string(s.listen), 2, false)
+	traffic, err := connect(t.Context(), party{door: native, servers: s.ends(), pairs: 2})
 	if err != nil {
 		t.Fatal(errors.Join(err, s.stop(t.Context())))
 	}

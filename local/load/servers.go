@@ -21,14 +21,14 @@ type layout struct {
 	args     []string // of each gateway
 }
 
-// servers is the system under load: NATS, presence and gateways, each a process of its own.
+// servers is the system under load: NATS, presence and gateways, each a process of its own; or the Node server, see node.go.
 type servers struct {
 	processes   []*proc.Process // in the order of their starts
 	relaying    []bool          // whether each of them carries messages; presence does not
 	nats        string          // host:port for NATS clients
 	presence    *proc.Process   // nil if there is none
 	presenceOps string          // its ops listener
-	listen      []string        // host:port where the gateways take clients, in the order of the layout
+	listen      []string        // host:port where clients are taken, of gateways in the order of the layout
 	ops         []string        // their ops listeners
 }
 
@@ -88,6 +88,9 @@ func (s *servers) start(ctx context.Context, spec proc.Spec, relaying bool) (*pr
 	s.processes, s.relaying = append(s.processes, p), append(s.relaying, relaying)
 	return p, nil
 }
+
+// ends are where the two sides of a pair meet: the same twice if there is one server for clients.
+func (s *servers) ends() [2]string { return [...]string{s.listen[0], s.listen[len(s.listen)-1]} }
 
 // stop ends the servers, the last one first. Its error tells of those that had ended before, too.
 func (s *servers) stop(ctx context.Context) error {

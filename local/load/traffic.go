@@ -43,13 +43,27 @@ type traffic struct {
 	unknown atomic.Int64              // outcomes that came too late to be known; the message must arrive all the same
 }
 
-// connect logs pairs in, the callers of every other pair on the first gateway and their callees on the second, the other
+// party is who takes part in a traffic, and where they meet.
+type party struct {
+	door    *door
+	servers [2]string // host:port; both the same if there is one
+	pairs   int
+	acks    bool // every message is to be acked, which the native door only does here
+	rooms   bool // every peer logs in to a room of its own, so that lists are short
+}
+
+// connect logs pairs in, the callers of every other pair on the first server and their callees on the second, the other
 // pairs the other way round. Call close.
-func connect(ctx context.Context, gateways [2]string, pairs int, acks bool) (*traffic, error) {
-	t := &traffic{acks: acks, clock: time.Now()}
-	for i := range pairs {
-		caller, callee := newPair(fmt.Sprintf("caller-%d", i), gateways[i%2], fmt.Sprintf("callee-%d", i), gateways[1-i%2], acks)
-		t.peers = append(t.peers, caller, callee)
+func connect(ctx context.Context, who party) (*traffic, error) {
+	t := &traffic{acks: who.acks, clock: time.Now()}
+	for i := range who.pairs {
+		caller := client{server: who.servers[i%2], name: fmt.Sprintf("caller-%d", i)}
+		callee := client{server: who.servers[1-i%2], name: fmt.Sprintf("callee-%d", i)}
+		if who.rooms {
+			caller.room, callee.room = caller.name, callee.name
+		}
+		a, b := newPair(who.door, caller, callee)
+		t.peers = append(t.peers, a, b)
 	}
 	logins, loginCtx := errgroup.WithContext(ctx)
 	logins.SetLimit(loginsAtOnce)
@@ -63,6 +77,9 @@ func connect(ctx context.Context, gateways [2]string, pairs int, acks bool) (*tr
 		t.close()
 		return nil, err
 	}
+	for i := range who.pairs {
+		t.peers[2*i].introduce(i, who.acks)
+	}
 	for _, p := range t.peers {
 		t.readers.Go(func() { t.fail(p.read(t)) })
 	}
@@ -72,7 +89,7 @@ func connect(ctx context.Context, gateways [2]string, pairs int, acks bool) (*tr
 func (t *traffic) hangUpAll() {
 	for _, p := range t.peers {
 		if p.conn != nil {
-			p.conn.Close()
+			p.conn.close()
 		}
 	}
 }
@@ -190,14 +207,17 @@ func (t *traffic) because(err error) error {
 }
 
 // wait waits, or less if something goes wrong.
-func (t *traffic) wait(d time.Duration) error {
+func (t *traffic) wait(d time.Duration) error { return pause(t.ctx, d) }
+
+// pause waits, or less if ctx ends, and then gives the cause of that.
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
-	case <-t.ctx.Done():
-		return context.Cause(t.ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -248,4 +268,12 @@ func (t *traffic) totals() (sent, acked int64) {
 		acked += p.acked.Load()
 	}
 	return sent, acked
+}
+
+// received is how many messages have arrived.
+func (t *traffic) received() (n int64) {
+	for _, p := range t.peers {
+		n += p.received.Load()
+	}
+	return n
 }

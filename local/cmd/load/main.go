@@ -18,8 +18,10 @@ import (
 
 // commands is the command line: a command for each kind of load.
 type commands struct {
-	Relay relay `cmd:"" help:"Relay signals between pairs of clients: what a message costs, and how long it takes."`
-	Storm storm `cmd:"" help:"Let users log in to one room as fast as a gateway takes them: the time until all hold all, and the bytes."`
+	Relay    relay    `cmd:"" help:"Relay signals between pairs of clients: what a message costs, and how long it takes."`
+	Doors    doors    `cmd:"" help:"Relay the same calls through every door, and through the common Node server: costs and latencies side by side."`
+	Sessions sessions `cmd:"" help:"Log many sessions in through every door, and to the common Node server: the memory that each takes."`
+	Storm    storm    `cmd:"" help:"Let users log in to one room as fast as a gateway takes them: the time until all hold all, and the bytes."`
 
 	Presence presence `cmd:"" help:"Tell a replica of presence of many users: its memory, its processor time, and how soon it is back after kill -9."`
 }
@@ -27,6 +29,16 @@ type commands struct {
 type relay struct {
 	load.Relay `embed:""`
 	output     `embed:""`
+}
+
+type doors struct {
+	load.Doors `embed:""`
+	figures    `embed:""`
+}
+
+type sessions struct {
+	load.Sessions `embed:""`
+	figures       `embed:""`
 }
 
 type storm struct {
@@ -50,6 +62,26 @@ func (r *relay) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) err
 }
 
 // Run is called by kong.
+func (d *doors) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
+	d.Log = log
+	report, err := d.Doors.Run(ctx)
+	if err != nil {
+		return err
+	}
+	return d.say(report, stdout)
+}
+
+// Run is called by kong.
+func (s *sessions) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
+	s.Log = log
+	report, err := s.Sessions.Run(ctx)
+	if err != nil {
+		return err
+	}
+	return s.say(report, stdout)
+}
+
+// Run is called by kong.
 func (s *storm) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
 	s.Log = log
 	report, err := s.Storm.Run(ctx)
@@ -69,35 +101,48 @@ func (p *presence) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) 
 	return p.say(report, stdout)
 }
 
-// output is what every command does with its figures.
-type output struct {
-	JSON  string `help:"File for the figures as JSON." type:"path" placeholder:"FILE" name:"json"`
-	Judge bool   `help:"Fail if a goal is missed."`
+// figures is what every command does with its figures.
+type figures struct {
+	JSON string `help:"File for the figures as JSON." type:"path" placeholder:"FILE" name:"json"`
 }
 
 // report is what a load measured.
-type report interface {
-	Write(io.Writer) error
-	Judge() error
-}
+type report interface{ Write(io.Writer) error }
 
-func (o *output) say(r report, stdout io.Writer) error {
+func (f *figures) say(r report, stdout io.Writer) error {
 	if err := r.Write(stdout); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	if o.JSON != "" {
-		figures, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return fmt.Errorf("write the figures: %w", err)
-		}
-		if err := os.WriteFile(o.JSON, append(figures, '\n'), 0o644); err != nil {
-			return fmt.Errorf("write the figures: %w", err)
-		}
+	if f.JSON == "" {
+		return nil
 	}
-	if o.Judge {
-		return r.Judge()
+	raw, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	if err := os.WriteFile(f.JSON, append(raw, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the figures: %w", err)
 	}
 	return nil
+}
+
+// output is figures for which there are goals.
+type output struct {
+	figures `embed:""`
+	Judge   bool `help:"Fail if a goal is missed."`
+}
+
+// judged is a report that knows its goals.
+type judged interface {
+	report
+	Judge() error
+}
+
+func (o *output) say(r judged, stdout io.Writer) error {
+	if err := o.figures.say(r, stdout); err != nil || !o.Judge {
+		return err
+	}
+	return r.Judge()
 }
 
 func main() {

@@ -31,6 +31,14 @@ func TestCommandLine(t *testing.T) {
 		"out of bounds":   {[]string{"relay", "--pairs=0"}, exitUsage, "--pairs: 0 is not between 1 and 5000"},
 		"a failed run":    {[]string{"relay"}, exitFailed, "build the servers"},
 
+		"help of doors":          {[]string{"doors", "--help"}, exitOK, "--rate=2000"},
+		"doors out of bounds":    {[]string{"doors", "--pairs=0"}, exitUsage, "--pairs: 0 is not between 1 and 500"},
+		"no such door":           {[]string{"doors", "--only=window"}, exitUsage, `--only: "window" is in no name`},
+		"no goals for doors":     {[]string{"doors", "--judge"}, exitUsage, "--judge"},
+		"failed doors":           {[]string{"doors", "--only=two"}, exitFailed, "build the servers"},
+		"help of sessions":       {[]string{"sessions", "--help"}, exitOK, "--sessions=2000"},
+		"sessions out of bounds": {[]string{"sessions", "--sessions=3"}, exitUsage, "--sessions: 3 is no even number between 2 and 9000"},
+		"failed sessions":        {[]string{"sessions"}, exitFailed, "build the servers"},
 		"help of storm":          {[]string{"storm", "--help"}, exitOK, "--users=1000,10000"},
 		"storm out of bounds":    {[]string{"storm", "--users=10,0"}, exitUsage, "--users: 0 is not between 1 and 15000"},
 		"a failed storm":         {[]string{"storm"}, exitFailed, "build the servers"},
@@ -71,6 +79,46 @@ func TestRelayWritesItsFigures(t *testing.T) {
 	if report.Pairs != 2 || report.Paced.Messages != 20 || report.Closed.RelayCPU <= 0 {
 		t.Errorf("%s", raw)
 	}
+}
+
+func TestDoorsWriteTheirFigures(t *testing.T) {
+	var report load.DoorsReport
+	table := figuresOf(t, &report, "doors", "--only=two gateways, native", "--pairs=2", "--warmup=0s", "--duration=200ms", "--rate=100")
+	if !strings.Contains(table, "two gateways, native") || !strings.Contains(table, " 0 lost") {
+		t.Errorf("no table:\n%s", table)
+	}
+	if len(report.Ways) != 1 || report.Ways[0].Paced.Messages != 20 || report.Ways[0].Closed.RelayCPU <= 0 {
+		t.Errorf("%+v", report)
+	}
+}
+
+func TestSessionsWriteTheirFigures(t *testing.T) {
+	var report load.SessionsReport
+	table := figuresOf(t, &report, "sessions", "--only=native", "--sessions=10", "--messages=2", "--settle=0s")
+	if !strings.Contains(table, "one gateway, native") {
+		t.Errorf("no table:\n%s", table)
+	}
+	if len(report.Ways) != 1 || report.Sessions != 10 || report.Ways[0].Idle.Live == 0 {
+		t.Errorf("%+v", report)
+	}
+}
+
+// figuresOf runs a command, reads its figures as JSON and gives its table.
+func figuresOf(t *testing.T, report any, args ...string) (table string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "figures.json")
+	var stdout, stderr strings.Builder
+	if code := run(t.Context(), append(args, "--json", file), &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d:\n%s", code, &stderr)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, report); err != nil {
+		t.Fatal(err)
+	}
+	return stdout.String()
 }
 
 func TestStormWritesItsFigures(t *testing.T) {
