@@ -240,6 +240,51 @@ func TestUpgradeKeepsOrder(t *testing.T) {
 	}
 }
 
+// A client that is about to move polls no more, and has to be served all the same: also when it sends more than its queue
+// holds, and whether its POST or its probe comes first.
+func TestUpgradeWhilePosting(t *testing.T) {
+	const n = 2 * frames.MaxFrames
+	burst := strings.Repeat("4x\x1e", n) + "4last"
+	for _, probeFirst := range []bool{true, false} {
+		f := start(t, Options{})
+		heard := make(chan struct{}, n+1)
+		f.message = func(h *handler, data []byte, _ bool) error {
+			h.Send(true, Message(data, false))
+			heard <- struct{}{}
+			return nil
+		}
+		c := f.poller()
+		ws := f.webSocket(strings.Replace(c.query, "polling", "websocket", 1))
+		posted := make(chan answer, 1)
+		post := func() {
+			go func() {
+				a, err := c.try("POST", c.query, burst)
+				if err != nil {
+					a.text = err.Error()
+				}
+				posted <- a
+			}()
+		}
+		if !probeFirst {
+			post()
+			for range frames.MaxFrames {
+				next(t, heard, "message")
+			}
+		}
+		f.say(ws, "2probe")
+		f.hear(ws, "3probe")
+		if probeFirst {
+			post()
+		}
+		c.is(next(t, posted, "answer to the POST"), 200, "ok")
+		f.say(ws, "5")
+		for range n {
+			f.hear(ws, "4x")
+		}
+		f.hear(ws, "4last")
+	}
+}
+
 // A probe that comes to nothing leaves the session as it was, and another may try.
 func TestFailedUpgrades(t *testing.T) {
 	f := start(t, Options{UpgradeTimeout: 50 * time.Millisecond})

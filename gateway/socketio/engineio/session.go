@@ -34,15 +34,16 @@ type Session struct {
 	mu         sync.Mutex
 	leave      func() // of Options.Admit; nil once it has been called
 	closed     bool
-	closing    bool         // closed by us, and a poll has still to be told so
-	waiting    *poll        // the GET that waits
-	posting    bool         // a POST is being read
-	vouched    *socket.Conn // over which the last one came; nil for none
-	connection *connection  // the WebSocket, once upgraded
-	probe      *connection  // the WebSocket that wants to be it
-	probed     bool         // it has been answered: GETs are to return
-	due        time.Time    // of the heartbeat's next step
-	pinged     bool         // that is the end, unless a pong comes
+	closing    bool          // closed by us, and a poll has still to be told so
+	waiting    *poll         // the GET that waits
+	posting    bool          // a POST is being read
+	vouched    *socket.Conn  // over which the last one came; nil for none
+	connection *connection   // the WebSocket, once upgraded
+	probe      *connection   // the WebSocket that wants to be it
+	hurry      chan struct{} // closed when probed; nil when nobody waits for that
+	probed     bool          // it has been answered: GETs are to return
+	due        time.Time     // of the heartbeat's next step
+	pinged     bool          // that is the end, unless a pong comes
 	heart      clock.Alarm
 	last       clock.Alarm // the call of Closed
 	rest       clock.Alarm // the end of closing
@@ -182,15 +183,21 @@ func (s *Session) Written(fn func()) { s.out.Written(fn) }
 
 // settle waits until the client has read enough of what it is owed for more, or the session has ended; which it does when
 // that takes [frames.StuckAfter]. It reports whether the session lives.
+//
+// A client whose probe has been answered polls no more until its POSTs are through, so while a WebSocket is being tried
+// nobody waits: what is owed meanwhile is bounded by what a POST may have.
 func (s *Session) settle() bool {
 	if room := s.out.Wait(); room != nil {
-		patience := time.NewTimer(frames.StuckAfter)
-		defer patience.Stop()
-		select {
-		case <-room:
-		case <-s.ended:
-		case <-patience.C:
-			s.end(TooSlow)
+		if hurry := s.patience(); hurry != nil {
+			patience := time.NewTimer(frames.StuckAfter)
+			defer patience.Stop()
+			select {
+			case <-room:
+			case <-hurry:
+			case <-s.ended:
+			case <-patience.C:
+				s.end(TooSlow)
+			}
 		}
 	}
 	select {
@@ -199,6 +206,19 @@ func (s *Session) settle() bool {
 	default:
 		return true
 	}
+}
+
+// patience gives a channel that is closed when there is no time to wait any more; nil when there is none now.
+func (s *Session) patience() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probed {
+		return nil
+	}
+	if s.hurry == nil {
+		s.hurry = make(chan struct{})
+	}
+	return s.hurry
 }
 
 // Established says that the client has become somebody: what [Options.Admit] counts, it is no more.
@@ -261,7 +281,7 @@ func (s *Session) finish(why Reason, code int, text string) {
 		s.waiting.wake()
 	}
 	if s.probe != nil && s.probe.opened {
-		s.dismiss(s.probe, codeNormal, "")
+		s.dismiss(s.probe, code, text)
 	}
 	s.vouch(nil)
 	connection := s.connection

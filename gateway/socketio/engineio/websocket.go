@@ -142,6 +142,10 @@ func (c *connection) proceed(msg string) {
 	case msg == probeText && !c.probed:
 		c.probed, s.probed = true, true
 		c.link.Say([]byte(probedText))
+		if s.hurry != nil {
+			close(s.hurry)
+			s.hurry = nil
+		}
 		if s.waiting != nil {
 			s.waiting.wake()
 		}
