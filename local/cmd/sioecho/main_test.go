@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"beckon/local/proc"
+)
+
+// What the protocols' documents ask of a server under test.
+const (
+	pingInterval   = 300 * time.Millisecond
+	pingTimeout    = 200 * time.Millisecond
+	maxPayload     = 1_000_000
+	connectTimeout = time.Second
+)
+
+// patience bounds every wait. It is no expectation: those are in the tests.
+const patience = 30 * time.Second
+
+// asMain makes this program the echo server itself, race detector included.
+const asMain = "SIOECHO_TEST_AS_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asMain) != "" {
+		if err := serveInsides(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		main()
+		return
+	}
+	goleak.VerifyTestMain(withServers{m})
+}
+
+// The two servers that the tests share. Each is a process of its own, as the protocols' documents want it: a black box.
+var engine, socketio *echoServer
+
+// withServers are the tests between the servers' start and their end, which must be in order.
+type withServers struct{ m *testing.M }
+
+// Run implements goleak.TestingM.
+func (w withServers) Run() (code int) {
+	for name, value := range map[string]string{asMain: "1", "GORACE": os.Getenv("GORACE") + " atexit_sleep_ms=50"} { // not a second at each end
+		if err := os.Setenv(name, value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	for mode, server := range map[string]**echoServer{"engine": &engine, "socketio": &socketio} {
+		var err error
+		if *server, err = startEcho(context.Background(), mode); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() {
+			if err := (*server).stop(context.Background()); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
+		}()
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	pulse := make(chan struct{})
+	go func() {
+		defer close(pulse)
+		feelPulse(ctx)
+	}()
+	defer func() {
+		stop()
+		<-pulse
+		client.CloseIdleConnections()
+	}()
+	return w.m.Run()
+}
+
+// echoServer is a running echo server.
+type echoServer struct {
+	mode    string
+	addr    string
+	path    string
+	inside  string // the URL of its insides
+	process *proc.Process
+}
+
+func startEcho(ctx context.Context, mode string) (*echoServer, error) {
+	addr, err := proc.FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := proc.New(proc.Spec{Name: "sioecho " + mode, Path: self, Args: []string{"-addr", addr, "-mode", mode}, Ready: proc.Listening(addr)})
+	if err := p.Start(ctx); err != nil {
+		return nil, err
+	}
+	_, rest, _ := strings.Cut(p.Output(), insidePrefix)
+	inside, _, _ := strings.Cut(rest, "\n")
+	path := map[string]string{"engine": "/engine.io/", "socketio": "/socket.io/"}[mode]
+	return &echoServer{mode, addr, path, inside, p}, nil
+}
+
+// stop ends the server, which must go without complaint: no panic (net/http survives them, and writes them down) and no race
+// on its way here, and exit status 0.
+func (e *echoServer) stop(ctx context.Context) error {
+	if err := e.process.Stop(ctx); err != nil {
+		return err
+	}
+	for _, bad := range []string{"panic", "DATA RACE"} {
+		if out := e.process.Output(); strings.Contains(out, bad) {
+			return fmt.Errorf("%s wrote of a %s:\n%s", e.process.Name(), bad, out)
+		}
+	}
+	return nil
+}
+
+// own is a server for one test only.
+func own(t testing.TB, mode string) *echoServer {
+	t.Helper()
+	e, err := startEcho(t.Context(), mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		client.CloseIdleConnections()
+		if err := e.stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// both runs a test against either server: Socket.IO's is an Engine.IO server as well.
+func both(t *testing.T, test func(t *testing.T, e *echoServer)) {
+	t.Helper()
+	for _, e := range []*echoServer{engine, socketio} {
+		t.Run(e.mode, func(t *testing.T) { test(t, e) })
+	}
+}
+
+// onBoth is both for a test that is one story.
+func onBoth(t *testing.T, story func(t testing.TB, e *echoServer)) {
+	t.Helper()
+	both(t, func(t *testing.T, e *echoServer) {
+		steadily(t, func(t testing.TB) { story(t, e) })
+	})
+}
+
+// url is the server's with a query.
+func (e *echoServer) url(query string) string { return "http://" + e.addr + e.path + "?" + query }
+
+func limited(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// until waits for a point in time, where that is what the protocol is about.
+func until(t testing.TB, when time.Time) {
+	t.Helper()
+	timer := time.NewTimer(time.Until(when))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-limited(t).Done():
+		t.Fatal("out of patience")
+	}
+}
+
+// client is the one HTTP client of all tests. It shows what is on the wire.
+var client = &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 32}}
