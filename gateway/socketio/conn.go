@@ -74,7 +74,7 @@ func (c *conn) openLists() {
 	c.listed.Lock()
 	defer c.listed.Unlock()
 	c.open = true
-	if c.held != nil {
+	if c.held != nil && !c.closing.Load() {
 		c.list(c.held, true)
 		c.held = nil
 	}
@@ -82,8 +82,8 @@ func (c *conn) openLists() {
 
 // Userlist implements roster.Viewer.
 func (c *conn) Userlist(u *roster.Update) bool {
-	if u.Kind == roster.Standing {
-		return true // nothing that these clients could tell their users
+	if u.Kind == roster.Standing || c.closing.Load() {
+		return true // nothing that these clients could tell their users; or for one that is somebody else by now
 	}
 	c.listed.Lock()
 	defer c.listed.Unlock()
@@ -150,13 +150,14 @@ func (c *conn) finish() bool { return !c.closing.Swap(true) }
 
 // left is called when the client has left, whatever the cause.
 func (c *conn) left(why engineio.Reason) {
+	news := c.finish()
 	c.door.server.Clock().Stop(&c.opens)
 	s := c.session.Load()
 	if s == nil {
 		return
 	}
 	c.door.o.Hub.Leave(s)
-	if !c.finish() {
+	if !news {
 		return
 	}
 	level := slog.LevelDebug

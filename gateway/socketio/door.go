@@ -54,6 +54,7 @@ func New(o Options) *Door {
 			// Of all packets: who sends so many more than the events that are allowed is beyond an answer.
 			Packets: 2 * o.Rates.Frames, Bytes: 2*o.Rates.Bytes + wire.MaxFrame,
 		},
+		WithoutBinary: true,
 		Connect: func(s *sio.Socket) {
 			d.connect(s)
 		},

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"beckon/shared/wire"
 )
@@ -12,8 +13,11 @@ type login struct{ user, room string }
 // readLogin reads auth, a JSON object. Who names no user gets a random id, as a socket's id is; a room that is not named is
 // the default one. A name that is there but empty is an error, because it is hardly meant.
 func readLogin(auth []byte) (login, *refusal) {
-	var asked struct{ User, Room json.RawMessage }
 	l := login{user: wire.NewID(), room: wire.DefaultRoom}
+	if len(auth) > wire.MaxFrame {
+		return l, &refusal{codeBadUser, fmt.Sprintf("auth of more than %d bytes", wire.MaxFrame)}
+	}
+	var asked struct{ User, Room json.RawMessage }
 	if err := exactly(auth, map[string]*json.RawMessage{"user": &asked.User, "room": &asked.Room}); err != nil {
 		return l, &refusal{codeBadUser, "auth is malformed"}
 	}

@@ -87,6 +87,7 @@ const mostMembers = 4
 // which the object has been read to its end all the same, or wrap [ErrSyntax].
 func ReadRequest(r *Reader, kind Kind) (Request, error) {
 	req := Request{Kind: kind}
+	to := errNoTo // wins over other faults, whatever the order of the members
 	var body body
 	err := r.Object(func(name []byte) error {
 		v, err := r.Value()
@@ -95,7 +96,7 @@ func ReadRequest(r *Reader, kind Kind) (Request, error) {
 		}
 		switch string(name) {
 		case "to":
-			body.fault(readText(v, "to", "a user id", CheckUserID, &req.To))
+			to = readText(v, "to", "a user id", CheckUserID, &req.To)
 		case "toSession":
 			if !isNull(v) {
 				body.fault(readText(v, "toSession", "a session id", CheckName, &req.ToSession))
@@ -113,15 +114,17 @@ func ReadRequest(r *Reader, kind Kind) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	if req.To == "" {
-		body.fault(&FieldError{"to", "a user id"})
-	}
 	req.Body = body.encode(kind)
-	if body.bad != nil {
+	switch {
+	case to != nil:
+		return Request{}, to
+	case body.bad != nil:
 		return Request{}, body.bad
 	}
 	return req, nil
 }
+
+var errNoTo = &FieldError{"to", "a user id"}
 
 // body collects a kind's own members while an object is read.
 type body struct {

@@ -158,6 +158,12 @@ func (s *Server) Close() {
 	s.clock.Close()
 }
 
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
 // add lets a new session in.
 func (s *Server) add(session *Session) bool {
 	s.mu.Lock()

@@ -111,6 +111,10 @@ func cors(w http.ResponseWriter, r *http.Request) {
 
 // begin opens a session.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, overWebSocket bool) {
+	if s.isClosed() {
+		refuse(w, &closing)
+		return
+	}
 	session := newSession(s)
 	if s.o.Admit != nil {
 		var refusal *Refusal

@@ -78,8 +78,11 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			s.mu.Lock()
 			s.waiting = nil
+			moved := s.upgraded.Load()
 			s.mu.Unlock()
-			s.end(Gone)
+			if !moved {
+				s.end(Gone)
+			}
 			return
 		}
 	}
@@ -274,16 +277,18 @@ func (s *Session) take(w http.ResponseWriter, r *http.Request) (why Reason, refu
 // errEnded ends the reading of a payload whose session has ended.
 var errEnded = errors.New("the session has ended")
 
-// readBody reads a body of at most so many bytes.
+// readBody reads a body of at most so many bytes. A long one has its memory when it has come, not when it is announced.
 func readBody(w http.ResponseWriter, r *http.Request, most int) ([]byte, error) {
 	if r.ContentLength > int64(most) {
 		return nil, &http.MaxBytesError{Limit: int64(most)}
 	}
 	body := http.MaxBytesReader(w, r.Body, int64(most))
-	if r.ContentLength < 0 {
+	if r.ContentLength < 0 || r.ContentLength > longBody {
 		return io.ReadAll(body)
 	}
 	payload := make([]byte, r.ContentLength)
 	_, err := io.ReadFull(body, payload)
 	return payload, err
 }
+
+const longBody = 16 << 10

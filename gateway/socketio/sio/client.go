@@ -78,11 +78,34 @@ func (c *client) Message(msg []byte, binary bool) error {
 		return err
 	}
 	if p.attachments > 0 {
-		p.data = bytes.Clone(p.data) // the message may be a part of a large payload
-		c.partial = &partial{packet: p, size: len(msg)}
-		return nil
+		return c.begin(&p)
 	}
 	return c.take(&p, nil)
+}
+
+// begin notes a packet whose attachments have still to come.
+func (c *client) begin(p *packet) error {
+	if c.socket(p.namespace) == nil {
+		return errNowhere
+	}
+	if err := checkPlaceholders(p.data, p.attachments); err != nil {
+		return err
+	}
+	size := len(p.data)
+	switch {
+	case !c.server.o.WithoutBinary:
+		p.data = bytes.Clone(p.data) // the message may be a part of a large payload
+	case p.typ == packetBinaryAck:
+		p.data = []byte("[]")
+	default:
+		name, err := eventName(p.data)
+		if err != nil {
+			return err
+		}
+		p.data = append(appendName([]byte{'['}, name), ']')
+	}
+	c.partial = &partial{packet: *p, size: size}
+	return nil
 }
 
 // attach takes an attachment of the packet that waits for it.
@@ -94,13 +117,13 @@ func (c *client) attach(data []byte) error {
 	if part.size += len(data); part.size > c.server.MaxPayload() {
 		return malformed("attachments too large")
 	}
+	if c.server.o.WithoutBinary {
+		data = nil
+	}
 	if part.got = append(part.got, data); len(part.got) < part.attachments {
 		return nil
 	}
 	c.partial = nil
-	if err := checkPlaceholders(part.data, part.attachments); err != nil {
-		return err
-	}
 	return c.take(&part.packet, part.got)
 }
 
@@ -114,7 +137,7 @@ func (c *client) take(p *packet, attachments [][]byte) error {
 	}
 	socket := c.socket(p.namespace)
 	if socket == nil {
-		return malformed("of a namespace that the client is not in")
+		return errNowhere
 	}
 	switch p.typ {
 	case packetDisconnect:
@@ -167,8 +190,11 @@ func (c *client) connect(p *packet) error {
 	s := &Socket{client: c, namespace: p.namespace, Auth: auth}
 	c.sockets = append(c.sockets, s)
 	c.server.o.Connect(s)
+	s.Auth = nil
 	return nil
 }
+
+var errNowhere = malformed("of a namespace that the client is not in")
 
 func (c *client) disconnect(s *Socket) {
 	c.mu.Lock()

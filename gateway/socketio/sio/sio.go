@@ -31,6 +31,8 @@ type Options struct {
 	Engine         engineio.Options // without Open; Path is /socket.io/ unless it says otherwise
 	ConnectTimeout time.Duration    // for which a client may be in no namespace; 45 s
 	Namespaces     []string         // that there are; only / if there are none here
+	// WithoutBinary drops attachments as they come, and the arguments of their events: for who has no use for them.
+	WithoutBinary bool
 
 	// Connect takes a client that wants into a namespace: call Accept or Refuse, now or later. It must not block.
 	Connect func(*Socket)

@@ -32,7 +32,10 @@ func start(t *testing.T, o Options) *fixture {
 	f := &fixture{t: t, connect: make(chan *Socket, 100), events: make(chan string, 100), left: make(chan string, 100)}
 	o.Engine.Log = slog.New(slog.DiscardHandler)
 	if o.Connect == nil {
-		o.Connect = func(s *Socket) { f.connect <- s }
+		o.Connect = func(s *Socket) {
+			s.Data = string(s.Auth)
+			f.connect <- s
+		}
 	}
 	o.Event = func(s *Socket, e *Event) error {
 		args, err := e.Args()
@@ -139,8 +142,8 @@ func TestAcceptedLater(t *testing.T) {
 	c := f.client()
 	c.say(`40{"a": [1, "x y"] }`, `42["early",1]`)
 	s := next(t, f.connect, "CONNECT")
-	if string(s.Auth) != `{"a":[1,"x y"]}` {
-		t.Errorf("auth %s", s.Auth)
+	if s.Data != `{"a":[1,"x y"]}` {
+		t.Errorf("auth %s", s.Data)
 	}
 	f.is(f.events, `/ early [1] false []`)
 	s.Accept(`i"d`)
@@ -217,6 +220,16 @@ func TestBinary(t *testing.T) {
 	c.hear(`462-9[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]`, "one", "")
 	c.say(`461-5[{"_placeholder":true,"num":0}]`, "binary nobody asked", `420["and on"]`)
 	c.hear(`430[]`)
+}
+
+// Who has no use for attachments is told of their events, and keeps nothing.
+func TestWithoutBinary(t *testing.T) {
+	f := start(t, Options{WithoutBinary: true})
+	c := f.client()
+	c.say(`40`, `452-9["ev\"ent",{"_placeholder":true,"num":1},{"x":1}]`, "binary one", "binary two")
+	f.is(f.events, `/ ev"ent [] true ["" ""]`)
+	c.say(`461-5[{"_placeholder":true,"num":0}]`, "binary nobody asked", `420["and on"]`)
+	f.is(f.events, `/ and on [] true []`)
 }
 
 // A malformed packet ends the connection, and nothing else.

@@ -10,7 +10,7 @@ import (
 
 // Socket is a client in a namespace.
 type Socket struct {
-	Auth json.RawMessage // what the client gave when it connected: an object
+	Auth json.RawMessage // what the client gave when it connected: an object; only in Connect
 	Data any             // of who uses the socket; set it in Connect
 
 	client    *client
