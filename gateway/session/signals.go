@@ -26,6 +26,9 @@ func (s *Signal) Encoded(f roster.Format, encode func(*wire.Signal) []byte) []by
 // Send sends a request of s, and calls outcome exactly once: before it returns, or later from another goroutine, which
 // outcome must not block. Calls for one session come one at a time. Signals of s to one user arrive in the order of the
 // calls.
+//
+// Every door's signals pass here, and those that arrive pass deliver: rules about who may ring whom have their place in these
+// two, and a signal that one of them stops is [wire.Refused].
 func (h *Hub) Send(s *Session, req *wire.Request, outcome func(wire.Outcome)) {
 	signal := wire.Signal{
 		Kind: req.Kind, From: s.from, FromSession: s.ID, ToSession: req.ToSession, CallID: req.CallID, Body: req.Body,
