@@ -37,7 +37,7 @@ type Config struct {
 	SocketIO bool `help:"Serve clients of Socket.IO 4 at /socket.io/." name:"socketio" default:"true" negatable:""`
 
 	MaxSessions    int `help:"Sessions this gateway takes." default:"50000"`
-	MaxHandshakes  int `help:"Connections that one address may have before they are sessions." default:"1000"`
+	MaxHandshakes  int `help:"Connections, and clients of Socket.IO, that one address may have before they are sessions." default:"1000"`
 	RateFrames     int `help:"Frames that one session may send a second; twice as many in a burst." default:"1000"`
 	RateBytes      int `help:"Bytes that one session may send a second; twice as many in a burst." default:"4194304"`
 	RoomListLimit  int `help:"Users of whom a room sends its list. With more it sends their number, and clients page." default:"5000"`

@@ -84,7 +84,7 @@ const leastFull = 256
 // say what it wants.
 func (c *Conn) Established() {
 	if c.listener != nil && c.counted.Swap(false) {
-		c.listener.waiting.Leave(c.from)
+		c.listener.waiting.leave(c.from)
 	}
 }
 

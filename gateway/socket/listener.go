@@ -14,13 +14,13 @@ import (
 type Listener struct {
 	net.Listener
 	budget     Budget
-	waiting    *Places // of connections that are not established
+	waiting    *places // of connections that are not established
 	turnedAway atomic.Uint64
 }
 
 // Listen wraps l. perAddress bounds an address's connections before they are established.
 func Listen(l net.Listener, b Budget, perAddress int) *Listener {
-	return &Listener{Listener: l, budget: b, waiting: NewPlaces(perAddress)}
+	return &Listener{Listener: l, budget: b, waiting: newPlaces(perAddress)}
 }
 
 // Accept implements net.Listener.
@@ -31,7 +31,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		from := conn.RemoteAddr().String()
-		if !l.waiting.Enter(from) {
+		if !l.waiting.enter(from) {
 			l.turnedAway.Add(1)
 			_ = conn.Close()
 			continue

@@ -18,7 +18,7 @@ func TestPlaces(t *testing.T) {
 		"@":                           "@",
 		"":                            "",
 	} {
-		if got := place(remote); got != want {
+		if got := Place(remote); got != want {
 			t.Errorf("%q: %q, want %q", remote, got, want)
 		}
 	}

@@ -5,21 +5,21 @@ import (
 	"sync"
 )
 
-// Places bounds how many there may be of something from one address. With IPv6 one address is a network of 64 bits, because
+// places bounds the connections of each address. With IPv6 one address is a network of 64 bits, because
 // that is what one place gets.
-type Places struct {
+type places struct {
 	most int
 
 	mu    sync.Mutex
 	taken map[string]int
 }
 
-// NewPlaces gives each address so many.
-func NewPlaces(most int) *Places { return &Places{most: most, taken: make(map[string]int)} }
+// newPlaces gives each address so many.
+func newPlaces(most int) *places { return &places{most: most, taken: make(map[string]int)} }
 
-// Enter takes a place of an address, host:port, and reports whether there was one. Who has one leaves.
-func (p *Places) Enter(remote string) bool {
-	from := place(remote)
+// enter takes a place of an address, host:port, and reports whether there was one. Who has one leaves.
+func (p *places) enter(remote string) bool {
+	from := Place(remote)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken[from] >= p.most {
@@ -30,15 +30,15 @@ func (p *Places) Enter(remote string) bool {
 }
 
 // force takes a place even if there is none.
-func (p *Places) force(remote string) {
+func (p *places) force(remote string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.taken[place(remote)]++
+	p.taken[Place(remote)]++
 }
 
-// Leave gives a place back.
-func (p *Places) Leave(remote string) {
-	from := place(remote)
+// leave gives a place back.
+func (p *places) leave(remote string) {
+	from := Place(remote)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.taken[from]--; p.taken[from] == 0 {
@@ -46,8 +46,8 @@ func (p *Places) Leave(remote string) {
 	}
 }
 
-// place is what counts as one address.
-func place(remote string) string {
+// Place is what counts as one address of a peer, host:port.
+func Place(remote string) string {
 	from, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return remote // no TCP

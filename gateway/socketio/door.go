@@ -14,11 +14,13 @@ import (
 
 	"beckon/gateway/origin"
 	"beckon/gateway/session"
-	"beckon/gateway/socket"
 	"beckon/gateway/socketio/engineio"
 	"beckon/gateway/socketio/sio"
 	"beckon/shared/wire"
 )
+
+// leastPackets is what a client may have to say at once that was away for a while.
+const leastPackets = 1000
 
 // Path is where the door is, as clients expect it.
 const Path = "/socket.io/"
@@ -31,7 +33,8 @@ type Options struct {
 	Hub     *session.Hub
 	Origins origin.Rules
 	Rates   Rates
-	// MaxSessions is how many the hub takes; MaxHandshakes how many clients of one address may have come and not logged in.
+	// MaxSessions is how many the hub takes; MaxHandshakes how many clients of one address may have come and not
+	// logged in: one more sends the oldest away.
 	MaxSessions, MaxHandshakes int
 	Metrics                    *session.Metrics
 	Log                        *slog.Logger
@@ -42,17 +45,17 @@ type Door struct {
 	o      Options
 	log    *slog.Logger
 	server *sio.Server
-	places *socket.Places // of clients that have not logged in
 }
 
 // New makes a door.
 func New(o Options) *Door {
-	d := &Door{o: o, log: o.Log.With("component", "socketio"), places: socket.NewPlaces(o.MaxHandshakes)}
+	d := &Door{o: o, log: o.Log.With("component", "socketio")}
 	d.server = sio.New(sio.Options{
 		Engine: engineio.Options{
 			Path: Path, Origin: d.allows, Admit: d.admit, Log: d.log,
+			MaxPending: o.MaxHandshakes, Evicted: func() { o.Metrics.TurnedAway("address") },
 			// Of all packets: who sends so many more than the events that are allowed is beyond an answer.
-			Packets: 2 * o.Rates.Frames, Bytes: 2*o.Rates.Bytes + wire.MaxFrame,
+			Packets: max(2*o.Rates.Frames, leastPackets), Bytes: 2*o.Rates.Bytes + wire.MaxFrame,
 		},
 		WithoutBinary: true,
 		Connect: func(s *sio.Socket) {
@@ -89,19 +92,16 @@ func (d *Door) allows(r *http.Request) bool {
 }
 
 // admit sends away whom the gateway cannot take. Such clients try again by themselves.
-func (d *Door) admit(r *http.Request) (leave func(), refusal *engineio.Refusal) {
+func (d *Door) admit(*http.Request) *engineio.Refusal {
 	reason, why := d.o.Hub.Closed()
-	switch {
-	case why != "":
-	case d.server.Len() >= d.o.MaxSessions+d.o.MaxHandshakes:
+	if why == "" && d.server.Len() >= d.o.MaxSessions+d.o.MaxHandshakes {
 		reason, why = "full", "this gateway is full"
-	case !d.places.Enter(r.RemoteAddr):
-		reason, why = "address", "too many clients of this address have not logged in"
-	default:
-		return func() { d.places.Leave(r.RemoteAddr) }, nil
+	}
+	if why == "" {
+		return nil
 	}
 	d.o.Metrics.TurnedAway(reason)
-	return nil, &engineio.Refusal{
+	return &engineio.Refusal{
 		Status: http.StatusServiceUnavailable, Code: codeClosed, Message: why, RetryAfter: session.RetryAfter(),
 	}
 }
@@ -135,7 +135,7 @@ func (d *Door) connect(s *sio.Socket) {
 type transports struct{ server *sio.Server }
 
 var transportsDesc = prometheus.NewDesc(
-	"beckon_socketio_connections", "Clients of Socket.IO that are connected, by transport.", []string{"transport"}, nil)
+	"beckon_socketio_connections", "Clients of Socket.IO that have logged in, by transport.", []string{"transport"}, nil)
 
 // Describe implements prometheus.Collector.
 func (transports) Describe(descs chan<- *prometheus.Desc) { descs <- transportsDesc }

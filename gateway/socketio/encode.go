@@ -18,7 +18,7 @@ var (
 
 // begin gives the message of an event up to its name, with room for size bytes more.
 func begin(name string, size int) []byte {
-	const around = len(`42["",]`)
+	const around = len(`42["",{}]`)
 	return sio.BeginEvent(make([]byte, 0, around+len(name)+size), "/", name)
 }
 
@@ -33,15 +33,16 @@ func encodeSignal(s *wire.Signal, to string) []byte {
 	case wire.DisconnectPeer:
 		return disconnectEvent
 	case wire.Answer: // {answerSDP,answerType}
-		return append(append(start("answer", len(s.Body)), s.Body...), ']')
+		b := append(start("answer", len(s.Body)), '{')
+		return append(wire.AppendMembers(b, s.Kind, s.Body), `}]`...)
 	case wire.ICECandidate: // {candidate,sdpMid,sdpMLineIndex,usernameFragment?,to}
-		b := start("remoteIceCandidate", len(s.Body)+len(`,"to":""`)+len(to))
-		b = append(append(b, s.Body[:len(s.Body)-1]...), `,"to":`...)
+		b := append(start("remoteIceCandidate", len(s.Body)+wire.MaxAdded+len(`,"to":""`)+len(to)), '{')
+		b = append(wire.AppendMembers(b, s.Kind, s.Body), `,"to":`...)
 		return append(wire.AppendQuote(b, to), `}]`...)
 	default: // offer {from,offerSDP,offerType,audioOnly}, message {from,data}
-		b := start(s.Kind.String(), len(s.Body)+len(`"from":,`)+len(s.From))
-		b = append(append(append(b, `{"from":`...), s.From...), ',')
-		return append(append(b, s.Body[1:]...), ']')
+		b := append(start(s.Kind.String(), len(s.Body)+wire.MaxAdded+len(`"from":,`)+len(s.From)), `{"from":`...)
+		b = append(append(b, s.From...), ',')
+		return append(wire.AppendMembers(b, s.Kind, s.Body), `}]`...)
 	}
 }
 

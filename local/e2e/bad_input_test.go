@@ -132,7 +132,6 @@ func TestBadInput(t *testing.T) {
 		{name: "SDP is missing", frame: `{"event":"offer","id":"x","data":{"to":"nobody","offerType":"offer"}}`, code: "bad_field"},
 		{name: "SDP too long", frame: `{"event":"offer","id":"x","data":{"to":"nobody","offerSDP":"` + long(32<<10+1) + `","offerType":"offer"}}`, code: "bad_field"},
 		{name: "SDP as long as it may be", frame: `{"event":"offer","id":"x","data":{"to":"nobody","offerSDP":"` + long(32<<10) + `","offerType":"offer"}}`, status: "offline"},
-		{name: "audioOnly is null", frame: `{"event":"offer","id":"x","data":{"to":"nobody","offerSDP":"","offerType":"offer","audioOnly":null}}`, code: "bad_field"},
 		{name: "sdpMLineIndex is negative", frame: `{"event":"iceCandidate","id":"x","data":{"to":"nobody","candidate":"","sdpMLineIndex":-1}}`, code: "bad_field"},
 		{name: "sdpMLineIndex is a string", frame: `{"event":"iceCandidate","id":"x","data":{"to":"nobody","candidate":"","sdpMLineIndex":"0"}}`, code: "bad_field"},
 		{name: "candidate too long", frame: `{"event":"iceCandidate","id":"x","data":{"to":"nobody","candidate":"` + long(2<<10+1) + `"}}`, code: "bad_field"},

@@ -53,11 +53,11 @@ type member struct {
 	limit    int
 	required bool
 	nullable bool
-	absent   string // what travels when there is none; "" for nothing
+	absent   string // what AppendMembers writes when there is none; "" for nothing
 }
 
 // bodies is the whitelist: each kind's own members, in the order in which they travel. No other member leaves the
-// gateway that it enters. Clients that read a member without asking whether it is there find it always.
+// gateway that it enters.
 var bodies = [...][]member{
 	Offer: {
 		{name: "offerSDP", typ: text, limit: MaxSDP, required: true},
@@ -157,11 +157,13 @@ func (b *body) encode(kind Kind) []byte {
 		if b.values[i] == nil && m.required {
 			b.fault(m.fault())
 		}
-		size += len(`"":,`) + len(m.name) + max(len(b.values[i]), len(m.absent))
+		if b.values[i] != nil {
+			size += len(`"":,`) + len(m.name) + len(b.values[i])
+		}
 	}
 	out := append(make([]byte, 0, size), '{')
 	for i, m := range bodies[kind] {
-		if b.values[i] == nil && m.absent == "" {
+		if b.values[i] == nil {
 			continue
 		}
 		if len(out) > 1 {
@@ -170,13 +172,64 @@ func (b *body) encode(kind Kind) []byte {
 		out = append(out, '"')
 		out = append(out, m.name...)
 		out = append(out, '"', ':')
-		if b.values[i] == nil {
-			out = append(out, m.absent...)
-		} else {
-			out = append(out, b.values[i]...)
-		}
+		out = append(out, b.values[i]...)
 	}
 	return append(out, '}')
+}
+
+// AppendMembers appends the members of a signal's body to b, without braces, with false or null for each that may be absent
+// and is: for clients that read members without asking whether they are there. It takes what a gateway wrote, and looks for
+// the ends of values only; anything else it appends as it is.
+func AppendMembers(b []byte, kind Kind, body []byte) []byte {
+	members := body[1 : len(body)-1]
+	start, rest := len(b), members
+	for _, m := range bodies[kind] {
+		rest = bytes.TrimPrefix(rest, []byte{','})
+		quoted, after, found := cutString(rest)
+		value, is := bytes.CutPrefix(after, []byte{':'})
+		switch {
+		case found && is && string(quoted[1:len(quoted)-1]) == m.name:
+			end, ok := scalarEnd(value)
+			if !ok {
+				return append(b[:start], members...)
+			}
+			b = appendMember(b, start, m.name, value[:end])
+			rest = value[end:]
+		case m.absent != "":
+			b = appendMember(b, start, m.name, m.absent)
+		}
+	}
+	if len(rest) > 0 {
+		return append(b[:start], members...)
+	}
+	return b
+}
+
+// MaxAdded is the most bytes that [AppendMembers] adds to a body.
+const MaxAdded = len(`,"sdpMid":null,"sdpMLineIndex":null`)
+
+// appendMember appends a member behind those that begin at start.
+func appendMember[T ~string | ~[]byte](b []byte, start int, name string, value T) []byte {
+	if len(b) > start {
+		b = append(b, ',')
+	}
+	b = append(append(append(b, '"'), name...), '"', ':')
+	return append(b, value...)
+}
+
+// scalarEnd is where the string, number or literal ends with which v begins.
+func scalarEnd(v []byte) (end int, ok bool) {
+	switch {
+	case len(v) == 0 || v[0] == '{' || v[0] == '[':
+		return 0, false
+	case v[0] == '"':
+		quoted, _, ok := cutString(v)
+		return len(quoted), ok
+	}
+	if end = bytes.IndexByte(v, ','); end < 0 {
+		end = len(v)
+	}
+	return end, true
 }
 
 // check holds a value, already valid JSON, against the rule.

@@ -56,11 +56,11 @@ func TestRequests(t *testing.T) {
 		},
 		{
 			Offer, `{"to":"\u0062ob","callId":"\u0063","offerSDP":"\u0041","offerType":"x","toSession":null}`,
-			Request{To: "bob", CallID: []byte(`"\u0063"`), Body: []byte(`{"offerSDP":"\u0041","offerType":"x","audioOnly":false}`)},
+			Request{To: "bob", CallID: []byte(`"\u0063"`), Body: []byte(`{"offerSDP":"\u0041","offerType":"x"}`)},
 		},
 		{
 			Offer, `{"to":"bob","offerSDP":"v","offerType":"offer","audioOnly":null}`,
-			Request{To: "bob", Body: []byte(`{"offerSDP":"v","offerType":"offer","audioOnly":false}`)},
+			Request{To: "bob", Body: []byte(`{"offerSDP":"v","offerType":"offer"}`)},
 		},
 		{
 			Answer, ` { "to" : "a b" , "answerSDP" : "v" , "answerType" : "answer" , "callId" : null } `,
@@ -81,11 +81,7 @@ func TestRequests(t *testing.T) {
 		},
 		{
 			ICECandidate, `{"to":"bob","sdpMLineIndex":65535,"candidate":"candidate:1"}`,
-			Request{To: "bob", Body: []byte(`{"candidate":"candidate:1","sdpMid":null,"sdpMLineIndex":65535}`)},
-		},
-		{
-			ICECandidate, `{"to":"bob","candidate":"candidate:1"}`,
-			Request{To: "bob", Body: []byte(`{"candidate":"candidate:1","sdpMid":null,"sdpMLineIndex":null}`)},
+			Request{To: "bob", Body: []byte(`{"candidate":"candidate:1","sdpMLineIndex":65535}`)},
 		},
 		{Message, `{"to":"bob","data":null}`, Request{To: "bob", Body: []byte(`{"data":null}`)}},
 		{Message, `{"to":"bob","data":false}`, Request{To: "bob", Body: []byte(`{"data":false}`)}},

@@ -13,6 +13,7 @@ package engineio
 
 import (
 	"cmp"
+	"container/list"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -37,9 +38,12 @@ type Options struct {
 	// Origin says whether a request's Origin may connect. Pages of those that may also read the answers (CORS). None means
 	// that all may.
 	Origin func(*http.Request) bool
-	// Admit is asked before a session begins. A refusal, unless nil, is the answer. Otherwise leave, unless nil, is called
-	// once, when the session is established ([Session.Established]), has ended, or has not begun after all.
-	Admit func(*http.Request) (leave func(), refusal *Refusal)
+	// Admit is asked before a session begins; a refusal, unless nil, is the answer.
+	Admit func(*http.Request) *Refusal
+	// MaxPending is how many sessions of one address may not be established ([Session.Established]). One more ends the oldest:
+	// who means it is established within a round trip or two. None means no bound. Evicted, unless nil, is told of each.
+	MaxPending int
+	Evicted    func()
 	// Open gives the handler of a session that has begun. It must not block.
 	Open func(*Session, *http.Request) Handler
 	Log  *slog.Logger // slog.Default
@@ -80,7 +84,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	closed   bool
-	sessions map[string]*Session // by sid
+	sessions map[string]*Session   // by sid
+	pending  map[string]*list.List // of sessions that are not established, by place, the oldest first
 }
 
 // New makes a server.
@@ -102,6 +107,7 @@ func New(o Options) *Server {
 		}),
 		clock:    clock.New(),
 		sessions: make(map[string]*Session),
+		pending:  make(map[string]*list.List),
 	}
 }
 
@@ -125,14 +131,16 @@ func (s *Server) Len() int {
 	return len(s.sessions)
 }
 
-// Sessions is how many sessions there are over polling and over WebSocket.
+// Sessions is how many established sessions there are over polling and over WebSocket.
 func (s *Server) Sessions() (polling, webSocket int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, session := range s.sessions {
-		if session.upgraded.Load() {
+		switch {
+		case !session.established.Load():
+		case session.upgraded.Load():
 			webSocket++
-		} else {
+		default:
 			polling++
 		}
 	}
@@ -164,20 +172,67 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// add lets a new session in.
+// add lets a new session in, and ends the one for which there is no place any more then.
 func (s *Server) add(session *Session) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closed {
+		s.mu.Unlock()
 		return false
 	}
 	s.sessions[session.id] = session
+	evicted := s.wait(session)
+	s.mu.Unlock()
+	if evicted != nil {
+		evicted.finish(ServerClosed, codePolicy, "too many of this address")
+		if s.o.Evicted != nil {
+			s.o.Evicted()
+		}
+	}
 	return true
+}
+
+// wait has a session stand among those of its place that are not established, under mu, and gives the one that has to go.
+func (s *Server) wait(session *Session) (evicted *Session) {
+	if s.o.MaxPending == 0 || session.established.Load() {
+		return nil
+	}
+	waiting := s.pending[session.place]
+	if waiting == nil {
+		waiting = list.New()
+		s.pending[session.place] = waiting
+	}
+	if waiting.Len() >= s.o.MaxPending {
+		evicted = waiting.Front().Value.(*Session)
+		waiting.Remove(evicted.waits)
+		evicted.waits = nil
+	}
+	session.waits = waiting.PushBack(session)
+	return evicted
+}
+
+// unwait is for a session that waits no more.
+func (s *Server) unwait(session *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leave(session)
+}
+
+func (s *Server) leave(session *Session) {
+	if session.waits == nil {
+		return
+	}
+	waiting := s.pending[session.place]
+	waiting.Remove(session.waits)
+	session.waits = nil
+	if waiting.Len() == 0 {
+		delete(s.pending, session.place)
+	}
 }
 
 func (s *Server) remove(session *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.leave(session)
 	delete(s.sessions, session.id)
 }
 

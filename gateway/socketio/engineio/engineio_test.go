@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,8 +26,14 @@ func TestHandshakeDefaults(t *testing.T) {
 	if err != nil || !strings.Contains(string(open), `"upgrades":[]`) {
 		t.Errorf("%s, %v", open, err)
 	}
-	if polling, webSocket := f.server.Sessions(); polling != 1 || webSocket != 1 || f.server.Len() != 2 {
-		t.Errorf("%d polling, %d over WebSocket", polling, webSocket)
+	if polling, webSocket := f.server.Sessions(); polling != 0 || webSocket != 0 || f.server.Len() != 2 {
+		t.Errorf("%d polling, %d over WebSocket have logged in", polling, webSocket)
+	}
+	for range 2 {
+		next(t, f.opened, "session").Established()
+	}
+	if polling, webSocket := f.server.Sessions(); polling != 1 || webSocket != 1 {
+		t.Errorf("%d polling, %d over WebSocket have logged in", polling, webSocket)
 	}
 }
 
@@ -98,47 +103,55 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// Who is admitted leaves once, whatever becomes of the session.
-func TestAdmission(t *testing.T) {
-	var in atomic.Int32
-	f := start(t, Options{Admit: func(r *http.Request) (func(), *Refusal) {
-		if r.Header.Get("Full") != "" {
-			return nil, &Refusal{Status: 503, Code: 3, Message: "full", RetryAfter: "5"}
+func TestAdmit(t *testing.T) {
+	f := start(t, Options{Admit: func(r *http.Request) *Refusal {
+		if r.Header.Get("Full") == "" {
+			return nil
 		}
-		in.Add(1)
-		return func() { in.Add(-1) }, nil
+		return &Refusal{Status: 503, Code: 3, Message: "full", RetryAfter: "5"}
 	}})
-	is := func(want int32, when string) {
-		t.Helper()
-		for deadline := time.Now().Add(patience); in.Load() != want; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%d are in %s, want %d", in.Load(), when, want)
-			}
-		}
-	}
 	if a := f.do("GET", pollingQuery, "", "Full", "yes"); a.status != 503 || a.header.Get("Retry-After") != "5" ||
 		a.text != `{"code":3,"message":"full"}` {
 		t.Errorf("%v", a)
 	}
-	// An upgrade that cannot be: without a key.
-	f.do("GET", "EIO=4&transport=websocket", "", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13")
-	is(0, "after a bad upgrade")
-	one, two := f.poller(), f.poller()
+	f.poller()
+}
+
+// Who comes to an address that has too many that are nobody yet takes the place of the oldest of them.
+func TestEviction(t *testing.T) {
+	evicted := make(chan struct{}, 10)
+	f := start(t, Options{MaxPending: 2, Evicted: func() { evicted <- struct{}{} }})
+	somebody, oldest := f.poller(), f.poller()
+	somebody.Established()
+	somebody.Established()
 	ws := f.webSocket("EIO=4&transport=websocket")
 	over := next(t, f.opened, "session")
-	is(3, "after three came")
-	one.Established()
-	one.Established()
-	is(2, "after one was established")
-	one.post("1")
-	one.isClosed(ClientClosed)
-	two.post("1")
-	is(1, "after another left")
-	ws.Close()
-	if got := next(t, over.closed, "end"); got != Gone {
+	waits := oldest.polling()
+	last := f.poller()
+	oldest.is(next(t, waits, "answer"), 200, "1")
+	oldest.isClosed(ServerClosed)
+	next(t, evicted, "word of it")
+	another := f.poller()
+	if code := f.ends(ws); code != codePolicy {
+		t.Errorf("close code %d", code)
+	}
+	if got := next(t, over.closed, "end"); got != ServerClosed {
 		t.Errorf("closed because of %d", got)
 	}
-	is(0, "after all left")
+	next(t, evicted, "word of it")
+	for _, c := range []*client{somebody, last, another} {
+		c.is(c.post("4hello"), 200, "ok")
+		c.is(c.post("1"), 200, "ok")
+		c.isClosed(ClientClosed)
+		next(t, c.over, "end of what is left of the session")
+	}
+	next(t, oldest.over, "end of what is left of the session")
+	next(t, over.over, "end of what is left of the session")
+	f.server.mu.Lock()
+	defer f.server.mu.Unlock()
+	if len(f.server.pending)+len(f.server.sessions)+len(evicted) > 0 {
+		t.Errorf("%d places and %d sessions are left, %d more were evicted", len(f.server.pending), len(f.server.sessions), len(evicted))
+	}
 }
 
 // An owner ends a session behind what is queued.

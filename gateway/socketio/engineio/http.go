@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"beckon/gateway/socket"
 )
 
 // Refusal answers a request that is not served: as JSON, {"code","message"}.
@@ -115,14 +117,13 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, overWebSocket boo
 		refuse(w, &closing)
 		return
 	}
-	session := newSession(s)
 	if s.o.Admit != nil {
-		var refusal *Refusal
-		if session.leave, refusal = s.o.Admit(r); refusal != nil {
+		if refusal := s.o.Admit(r); refusal != nil {
 			refuse(w, refusal)
 			return
 		}
 	}
+	session := newSession(s, socket.Place(r.RemoteAddr))
 	if overWebSocket {
 		c := &connection{session: session, opens: func() Handler { return s.o.Open(session, r) }}
 		s.serve(w, r, c)

@@ -22,6 +22,7 @@ const noopWait = 100 * time.Millisecond
 type poll struct {
 	woken chan struct{} // one slot: there is something to look at
 	noop  bool          // it is to return, whether there is something or not; owned by its handler
+	last  bool          // what it is answered with ends with the close packet; owned by its handler
 }
 
 func (p *poll) wake() {
@@ -62,7 +63,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 		}
 		switch {
 		case len(batch) > 0:
-			s.answer(w, batch)
+			s.answer(w, p, batch)
 			return
 		case answer != nil:
 			respond(w, answer)
@@ -119,6 +120,7 @@ func (s *Session) look(p *poll) (batch []frames.Frame, answer []byte, refusal *R
 	batch = s.out.Take()
 	switch {
 	case len(batch) > 0:
+		p.last = s.closed
 	case s.closed, p.noop:
 		answer = []byte{packetNoop}
 	case s.upgraded.Load():
@@ -131,7 +133,7 @@ func (s *Session) look(p *poll) (batch []frames.Frame, answer []byte, refusal *R
 }
 
 // answer writes packets.
-func (s *Session) answer(w http.ResponseWriter, batch []frames.Frame) {
+func (s *Session) answer(w http.ResponseWriter, p *poll, batch []frames.Frame) {
 	payload := batch[0].Data
 	if len(batch) > 1 || batch[0].Binary {
 		payload = appendPayload(make([]byte, 0, payloadSize(batch)), batch)
@@ -141,11 +143,7 @@ func (s *Session) answer(w http.ResponseWriter, batch []frames.Frame) {
 	if err != nil {
 		s.end(Gone)
 	}
-	s.mu.Lock()
-	told := s.closing
-	s.closing = false
-	s.mu.Unlock()
-	if told {
+	if p.last {
 		s.server.clock.Set(&s.rest, time.Now(), s.forget)
 	}
 }

@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"container/list"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ import (
 type Session struct {
 	server  *Server
 	id      string // 128 random bits: who knows it may speak for the client
+	place   string // where the client is
 	handler Handler
 	out     frames.Outbox
 
@@ -31,8 +33,10 @@ type Session struct {
 	over     chan struct{} // closed when Closed has been called
 	upgraded atomic.Bool   // connection carries the packets
 
+	established atomic.Bool
+	waits       *list.Element // in Server.pending, under the server's mu; nil when it does not
+
 	mu         sync.Mutex
-	leave      func() // of Options.Admit; nil once it has been called
 	closed     bool
 	closing    bool          // closed by us, and a poll has still to be told so
 	waiting    *poll         // the GET that waits
@@ -40,6 +44,7 @@ type Session struct {
 	vouched    *socket.Conn  // over which the last one came; nil for none
 	connection *connection   // the WebSocket, once upgraded
 	probe      *connection   // the WebSocket that wants to be it
+	probes     int           // that have been answered
 	hurry      chan struct{} // closed when probed; nil when nobody waits for that
 	probed     bool          // it has been answered: GETs are to return
 	due        time.Time     // of the heartbeat's next step
@@ -50,9 +55,9 @@ type Session struct {
 	forgotten  bool
 }
 
-func newSession(s *Server) *Session {
+func newSession(s *Server, place string) *Session {
 	return &Session{
-		server: s, id: rand.Text(), ended: make(chan struct{}), over: make(chan struct{}),
+		server: s, id: rand.Text(), place: place, ended: make(chan struct{}), over: make(chan struct{}),
 		packets: limiter(s.o.Packets), bytes: limiter(s.o.Bytes),
 	}
 }
@@ -184,8 +189,8 @@ func (s *Session) Written(fn func()) { s.out.Written(fn) }
 // settle waits until the client has read enough of what it is owed for more, or the session has ended; which it does when
 // that takes [frames.StuckAfter]. It reports whether the session lives.
 //
-// A client whose probe has been answered polls no more until its POSTs are through, so while a WebSocket is being tried
-// nobody waits: what is owed meanwhile is bounded by what a POST may have.
+// A client whose probe has been answered polls no more until its POSTs are through, so while the first WebSocket is being
+// tried nobody waits: what is owed meanwhile is bounded by the time that this may take, and by what a client may send.
 func (s *Session) settle() bool {
 	if room := s.out.Wait(); room != nil {
 		if hurry := s.patience(); hurry != nil {
@@ -212,7 +217,7 @@ func (s *Session) settle() bool {
 func (s *Session) patience() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.probed {
+	if s.probed && s.probes == 1 {
 		return nil
 	}
 	if s.hurry == nil {
@@ -221,14 +226,10 @@ func (s *Session) patience() <-chan struct{} {
 	return s.hurry
 }
 
-// Established says that the client has become somebody: what [Options.Admit] counts, it is no more.
+// Established says that the client has become somebody: [Options.MaxPending] does not count it any more.
 func (s *Session) Established() {
-	s.mu.Lock()
-	leave := s.leave
-	s.leave = nil
-	s.mu.Unlock()
-	if leave != nil {
-		leave()
+	if !s.established.Swap(true) {
+		s.server.unwait(s)
 	}
 }
 
@@ -312,20 +313,19 @@ func (s *Session) told(why Reason) {
 	if !closing {
 		defer s.forget()
 	}
-	s.Established()
 	s.handler.Closed(why)
 }
 
 // forget is the last that is done about a session.
 func (s *Session) forget() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.forgotten {
-		return
-	}
+	again := s.forgotten
 	s.forgotten = true
-	s.server.remove(s)
-	close(s.over)
+	s.mu.Unlock()
+	if !again {
+		s.server.remove(s)
+		close(s.over)
+	}
 }
 
 func (s *Session) panicked(v any, stack []byte) {

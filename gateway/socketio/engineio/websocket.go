@@ -142,7 +142,8 @@ func (c *connection) proceed(msg string) {
 	case msg == probeText && !c.probed:
 		c.probed, s.probed = true, true
 		c.link.Say([]byte(probedText))
-		if s.hurry != nil {
+		s.probes++
+		if s.hurry != nil && s.probes == 1 {
 			close(s.hurry)
 			s.hurry = nil
 		}
@@ -203,10 +204,7 @@ func (c *connection) over(refused error) {
 		s.server.clock.Stop(&c.limit)
 	}
 	s.mu.Unlock()
-	switch {
-	case refused == nil && carries:
+	if carries && refused == nil {
 		s.end(Reason(max(c.cause.Load(), uint32(Gone))))
-	case c.opens != nil: // the session has not begun
-		s.Established()
 	}
 }
