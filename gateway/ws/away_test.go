@@ -11,19 +11,19 @@ func TestNATSAway(t *testing.T) {
 	t.Parallel()
 	f := start(t, setup{})
 	alice, bob := f.login("alice"), f.login("bob")
-	f.setLink(false)
+	f.SetLink(false)
 	if h := alice.ask(`{"event":"refuse","id":"1","data":{"to":"bob"}}`); h.text("status") != `"unavailable"` {
 		t.Errorf("heard %s", h)
 	}
 	alice.send(`{"event":"refuse","data":{"to":"bob"}}`)
 	alice.hears(`{"event":"undeliverable","id":null,"data":{"to":"bob","kind":"refuse","reason":"unavailable"}}`)
 
-	f.await("closed", func() bool { reason, _ := f.hub.Closed(); return reason == "nats_away" })
+	f.Await("closed", func() bool { reason, _ := f.Hub.Closed(); return reason == "nats_away" })
 	f.isClosed("away", "nats_away")
 	alice.serves()
 	bob.serves()
 
-	f.setLink(true)
+	f.SetLink(true)
 	f.login("carol")
 	if h := alice.ask(`{"event":"refuse","id":"2","data":{"to":"carol"}}`); h.text("status") != `"delivered"` {
 		t.Errorf("heard %s", h)
@@ -34,16 +34,16 @@ func TestNATSAway(t *testing.T) {
 func TestEarlyFrames(t *testing.T) {
 	f := start(t, setup{})
 	alice := f.login("alice")
-	f.setLink(false)
+	f.SetLink(false)
 	bob := f.open("user=bob")
 	bob.send(
 		`{"event":"refuse","id":"1","data":{"to":"alice"}}`, `no JSON`, `{"event":"sync","id":"2"}`,
 		`{"event":"refuse","id":"3","data":{"to":"nobody"}}`, `{"event":"refuse","id":"4","data":{"to":"bob"}}`,
 	)
-	if got := f.hub.Sessions(); got > 2 {
+	if got := f.Hub.Sessions(); got > 2 {
 		t.Errorf("%d sessions", got)
 	}
-	f.setLink(true)
+	f.SetLink(true)
 	if h := bob.next(); h.Event != "welcome" {
 		t.Errorf("the first frame is %s", h)
 	}
@@ -75,7 +75,7 @@ func TestEarlyFrames(t *testing.T) {
 func TestLoginGivesUp(t *testing.T) {
 	t.Parallel()
 	f := start(t, setup{})
-	f.setLink(false)
+	f.SetLink(false)
 	quiet, early := f.open("user=quiet"), f.open("user=early")
 	early.send(`{"event":"sync","id":"1"}`, `{"event":"sync","id":"2"}`)
 	for _, c := range []*client{quiet, early} {
@@ -84,22 +84,22 @@ func TestLoginGivesUp(t *testing.T) {
 			t.Errorf("heard %v", heard)
 		}
 	}
-	f.awaitSessions(0)
+	f.AwaitSessions(0)
 	f.door.Wait()
-	f.setLink(true)
+	f.SetLink(true)
 	f.login("quiet").serves()
 }
 
 // Draining does not wait for logins that wait for NATS.
 func TestDrainDuringALogin(t *testing.T) {
 	f := start(t, setup{})
-	f.setLink(false)
+	f.SetLink(false)
 	c := f.open("user=alice")
 	c.send(`{"event":"sync","id":"1"}`)
-	f.awaitSessions(1)
-	if err := f.hub.Drain(t.Context(), 0); err != nil {
+	f.AwaitSessions(1)
+	if err := f.Hub.Drain(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	c.endsWith(websocket.CloseServiceRestart)
-	f.setLink(true)
+	f.SetLink(true)
 }

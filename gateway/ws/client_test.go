@@ -44,7 +44,7 @@ func (h heard) text(member string) string {
 func (f *fixture) dial(query string, header http.Header) (*client, *http.Response) {
 	f.t.Helper()
 	d := websocket.Dialer{HandshakeTimeout: patience}
-	ws, resp, err := d.Dial("ws://"+f.address+"/ws?"+query, header)
+	ws, resp, err := d.Dial("ws://"+f.Address+"/ws?"+query, header)
 	if err != nil {
 		if !errors.Is(err, websocket.ErrBadHandshake) {
 			f.t.Fatal(err)

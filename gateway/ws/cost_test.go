@@ -26,7 +26,7 @@ func TestGoroutines(t *testing.T) {
 	for i := range n {
 		f.peer(fmt.Sprint("user", i))
 	}
-	f.await("two goroutines a connection", func() bool { return runtime.NumGoroutine() <= before+2*n })
+	f.Await("two goroutines a connection", func() bool { return runtime.NumGoroutine() <= before+2*n })
 	stacks := make([]byte, 1<<20)
 	if stacks = stacks[:runtime.Stack(stacks, true)]; strings.Contains(string(stacks), "net/http.(*conn).serve") {
 		t.Error("net/http still serves a connection")
@@ -41,7 +41,7 @@ type peer struct {
 
 func (f *fixture) peer(user string) *peer {
 	f.t.Helper()
-	conn, err := net.Dial("tcp", f.address)
+	conn, err := net.Dial("tcp", f.Address)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func BenchmarkConnections(b *testing.B) {
 		for _, p := range peers {
 			p.conn.Close()
 		}
-		f.awaitSessions(0)
+		f.AwaitSessions(0)
 	}
 }
 

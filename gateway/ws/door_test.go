@@ -83,7 +83,7 @@ func TestStrangeUsers(t *testing.T) {
 			t.Errorf("%q: heard %s", user, h)
 		}
 	}
-	if !f.conn.Up() {
+	if !f.Conn.Up() {
 		t.Error("the connection to NATS is gone")
 	}
 	alice.serves()
@@ -102,10 +102,10 @@ func TestBadLogins(t *testing.T) {
 			t.Errorf("%.40q: heard %v, want %s", query, heard, code)
 		}
 	}
-	if got := f.hub.Sessions(); got != 0 {
+	if got := f.Hub.Sessions(); got != 0 {
 		t.Errorf("%d sessions", got)
 	}
-	if got := f.metric("beckon_connections_closed_total", "bad_login"); got != 7 {
+	if got := f.Metric("beckon_connections_closed_total", "bad_login"); got != 7 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -117,7 +117,7 @@ func TestOrigin(t *testing.T) {
 	}
 	f := start(t, setup{options: func(o *Options) { o.Origins = rules }})
 	for o, want := range map[string]int{
-		"https://app.example": 101, "http://localhost:5173": 101, "http://" + f.address: 101,
+		"https://app.example": 101, "http://localhost:5173": 101, "http://" + f.Address: 101,
 		"https://evil.example": 403, "null": 403,
 	} {
 		c, resp := f.dial("", http.Header{"Origin": {o}})
@@ -128,7 +128,7 @@ func TestOrigin(t *testing.T) {
 			c.serves()
 		}
 	}
-	if got := f.metric("beckon_handshakes_refused_total", "origin"); got != 2 {
+	if got := f.Metric("beckon_handshakes_refused_total", "origin"); got != 2 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -136,7 +136,7 @@ func TestOrigin(t *testing.T) {
 // fetch is a request that asks for no upgrade.
 func (f *fixture) fetch(method string, header http.Header) *http.Response {
 	f.t.Helper()
-	r := httptest.NewRequest(method, "http://"+f.address+"/ws?user=alice", nil)
+	r := httptest.NewRequest(method, "http://"+f.Address+"/ws?user=alice", nil)
 	r.Header = header
 	transport := &http.Transport{}
 	resp, err := transport.RoundTrip(r)
@@ -171,7 +171,7 @@ func TestFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := start(t, setup{options: func(o *Options) { o.Origins = rules }})
-	for _, o := range []string{"", "https://app.example", "http://localhost:5173", "http://" + f.address} {
+	for _, o := range []string{"", "https://app.example", "http://localhost:5173", "http://" + f.Address} {
 		header := make(http.Header)
 		if o != "" {
 			header.Set("Origin", o)
@@ -199,7 +199,7 @@ func TestFetch(t *testing.T) {
 		readable(t, resp, o)
 	}
 	// Only those from elsewhere; who fetches has not tried to connect.
-	if got := f.metric("beckon_handshakes_refused_total", ""); got != 2 {
+	if got := f.Metric("beckon_handshakes_refused_total", ""); got != 2 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -219,7 +219,7 @@ func TestFetchHTTP2(t *testing.T) {
 // A page that finds the door closed is told, when it asks, what it could not read before.
 func TestFetchClosed(t *testing.T) {
 	f := start(t, setup{})
-	if err := f.hub.Drain(t.Context(), 0); err != nil {
+	if err := f.Hub.Drain(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	origin := "http://localhost:5173"
@@ -248,7 +248,7 @@ func TestFetchClosed(t *testing.T) {
 	if resp.StatusCode != http.StatusForbidden || resp.Header.Get("Retry-After") != "" {
 		t.Errorf("status %d", resp.StatusCode)
 	}
-	if got := f.metric("beckon_handshakes_refused_total", "draining"); got != 1 {
+	if got := f.Metric("beckon_handshakes_refused_total", "draining"); got != 1 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -264,7 +264,7 @@ func TestBadHandshake(t *testing.T) {
 			t.Errorf("version %s: status %d", version, resp.StatusCode)
 		}
 	}
-	if got := f.metric("beckon_handshakes_refused_total", "handshake"); got != 2 {
+	if got := f.Metric("beckon_handshakes_refused_total", "handshake"); got != 2 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -292,7 +292,7 @@ func (f *fixture) isClosed(why, reason string) {
 	if text := body(f.t, resp); resp.StatusCode != 503 || err != nil || after < 3 || after > 8 || !strings.Contains(text, why) {
 		f.t.Errorf("status %d, Retry-After %q: %s", resp.StatusCode, resp.Header.Get("Retry-After"), text)
 	}
-	if f.metric("beckon_handshakes_refused_total", reason) == 0 {
+	if f.Metric("beckon_handshakes_refused_total", reason) == 0 {
 		f.t.Errorf("%s is not counted", reason)
 	}
 }
@@ -304,14 +304,14 @@ func TestFull(t *testing.T) {
 	f.isClosed("full", "full")
 	alice.serves()
 	alice.ws.Close()
-	f.awaitSessions(1)
+	f.AwaitSessions(1)
 	f.login("carol")
 }
 
 func TestDraining(t *testing.T) {
 	f := start(t, setup{})
 	clients := []*client{f.login("alice"), f.login("bob"), f.login("bob")}
-	if err := f.hub.Drain(t.Context(), 0); err != nil {
+	if err := f.Hub.Drain(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range clients {
@@ -319,7 +319,7 @@ func TestDraining(t *testing.T) {
 	}
 	f.isClosed("stopping", "draining")
 	f.door.Wait()
-	if got := f.metric("beckon_connections_closed_total", "draining"); got != 3 {
+	if got := f.Metric("beckon_connections_closed_total", "draining"); got != 3 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -393,11 +393,11 @@ func TestEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.endsWith(websocket.CloseNormalClosure)
-		f.awaitSessions(0)
+		f.AwaitSessions(0)
 	})
 	t.Run("without a word", func(t *testing.T) {
 		f.login("alice").ws.Close()
-		f.awaitSessions(0)
+		f.AwaitSessions(0)
 	})
 	t.Run("with frames under way", func(t *testing.T) {
 		c := f.login("alice")
@@ -405,9 +405,9 @@ func TestEnds(t *testing.T) {
 			c.send(`{"event":"refuse","id":"1","data":{"to":"nobody"}}`)
 		}
 		c.ws.Close()
-		f.awaitSessions(0)
+		f.AwaitSessions(0)
 	})
-	if got := f.metric("beckon_connections_closed_total", ""); got != 0 {
+	if got := f.Metric("beckon_connections_closed_total", ""); got != 0 {
 		t.Errorf("%v connections were ended by the gateway", got)
 	}
 }

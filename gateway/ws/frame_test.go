@@ -129,7 +129,7 @@ func TestReadFrame(t *testing.T) {
 		{name: "SDP null", frame: `{"event":"offer","data":{"to":"bob","offerSDP":null,"offerType":"offer"}}`, code: codeBadField},
 		{name: "SDP too long", frame: `{"event":"offer","data":{"to":"bob","offerSDP":"` + strings.Repeat("x", wire.MaxSDP+1) + `","offerType":"offer"}}`, code: codeBadField},
 		{name: "audioOnly a string", frame: `{"event":"offer","data":{"to":"bob","offerSDP":"","offerType":"","audioOnly":"false"}}`, code: codeBadField},
-		{name: "audioOnly null", frame: `{"event":"offer","data":{"to":"bob","offerSDP":"","offerType":"","audioOnly":null}}`, want: `offer bob {"offerSDP":"","offerType":"","audioOnly":false}`},
+		{name: "audioOnly null", frame: `{"event":"offer","data":{"to":"bob","offerSDP":"","offerType":"","audioOnly":null}}`, want: `offer bob {"offerSDP":"","offerType":""}`},
 		{name: "no candidate", frame: `{"event":"iceCandidate","data":{"to":"bob"}}`, code: codeBadField},
 		{name: "candidate too long", frame: `{"event":"iceCandidate","data":{"to":"bob","candidate":"` + strings.Repeat("x", wire.MaxCandidate+1) + `"}}`, code: codeBadField},
 		{name: "index a string", frame: `{"event":"iceCandidate","data":{"to":"bob","candidate":"","sdpMLineIndex":"0"}}`, code: codeBadField},

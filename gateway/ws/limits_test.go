@@ -45,7 +45,7 @@ func TestBadFrames(t *testing.T) {
 			t.Errorf("%.100s: bob heard %s", test.frame, h)
 		}
 	}
-	if got := f.metric("beckon_frames_refused_total", "bad_field"); got != 3 {
+	if got := f.Metric("beckon_frames_refused_total", "bad_field"); got != 3 {
 		t.Errorf("%v bad fields counted", got)
 	}
 }
@@ -68,7 +68,7 @@ func TestInvalidUTF8(t *testing.T) {
 	if len(heard) == 0 || heard[len(heard)-1].text("code") != `"bad_utf8"` {
 		t.Errorf("heard %v", heard)
 	}
-	f.awaitSessions(1)
+	f.AwaitSessions(1)
 	bob.serves()
 }
 
@@ -77,7 +77,7 @@ func TestFragments(t *testing.T) {
 	f := start(t, setup{})
 	alice := f.login("alice")
 	small := websocket.Dialer{WriteBufferSize: 16, HandshakeTimeout: patience}
-	ws, _, err := small.Dial("ws://"+f.address+"/ws?user=bob", nil)
+	ws, _, err := small.Dial("ws://"+f.Address+"/ws?user=bob", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,9 +113,9 @@ func TestFrameSize(t *testing.T) {
 	}
 	c.send(pad("sync", wire.MaxFrame+1))
 	c.endsWith(websocket.CloseMessageTooBig)
-	f.awaitSessions(1)
+	f.AwaitSessions(1)
 	bob.serves()
-	if got := f.metric("beckon_connections_closed_total", "flood"); got != 1 {
+	if got := f.Metric("beckon_connections_closed_total", "flood"); got != 1 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -136,7 +136,7 @@ func TestFrameSizeInFragments(t *testing.T) {
 	if _, err := c.ends(); !websocket.IsCloseError(err, websocket.CloseMessageTooBig) && !isReset(err) {
 		t.Errorf("ended by %v", err)
 	}
-	f.awaitSessions(0)
+	f.AwaitSessions(0)
 }
 
 // isReset reports that the kernel said so: a megabyte on its way is more than the door waits for.
@@ -163,9 +163,9 @@ func TestTooManyBadFrames(t *testing.T) {
 		}
 	}
 	c.endsWith(4429)
-	f.awaitSessions(1)
+	f.AwaitSessions(1)
 	bob.serves()
-	if got := f.metric("beckon_connections_closed_total", "too_many_bad"); got != 1 {
+	if got := f.Metric("beckon_connections_closed_total", "too_many_bad"); got != 1 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -196,7 +196,7 @@ func TestFrameRate(t *testing.T) {
 		t.Errorf("%d accepted and %d refused; want 20 in a burst", acks, errors)
 	}
 	limit := f.connOf("alice").frames
-	f.await("time for another frame", func() bool { return limit.Tokens() >= 1 })
+	f.Await("time for another frame", func() bool { return limit.Tokens() >= 1 })
 	c.serves()
 }
 
@@ -260,7 +260,7 @@ func TestFrameFlood(t *testing.T) {
 	if limited < badBurst {
 		t.Errorf("%d frames were said to be too many", limited)
 	}
-	f.awaitSessions(1)
+	f.AwaitSessions(1)
 	bob.serves()
 }
 
@@ -277,8 +277,8 @@ func TestSocketBudget(t *testing.T) {
 	}
 	_, _ = c.ws.NetConn().Write(flood) // fails when the door has had enough
 	c.isCut()
-	f.awaitSessions(0)
-	if got := f.metric("beckon_connections_closed_total", "flood"); got != 1 {
+	f.AwaitSessions(0)
+	if got := f.Metric("beckon_connections_closed_total", "flood"); got != 1 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -299,9 +299,9 @@ func TestPongs(t *testing.T) {
 		}
 	}
 	c.isCut()
-	f.awaitSessions(1)
+	f.AwaitSessions(1)
 	bob.serves()
-	if got := f.metric("beckon_connections_closed_total", "flood"); got != 1 {
+	if got := f.Metric("beckon_connections_closed_total", "flood"); got != 1 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -331,9 +331,9 @@ func TestPings(t *testing.T) {
 		}
 	}
 	c.isCut()
-	f.awaitSessions(1)
+	f.AwaitSessions(1)
 	bob.serves()
-	if got := f.metric("beckon_connections_closed_total", "flood"); got != 1 {
+	if got := f.Metric("beckon_connections_closed_total", "flood"); got != 1 {
 		t.Errorf("%v counted", got)
 	}
 }
@@ -365,8 +365,8 @@ func TestHalfOpen(t *testing.T) {
 	if pings == 0 {
 		t.Error("no pings came")
 	}
-	if got := f.metric("beckon_connections_closed_total", "silent"); got != 1 {
+	if got := f.Metric("beckon_connections_closed_total", "silent"); got != 1 {
 		t.Errorf("%v counted", got)
 	}
-	f.awaitSessions(1)
+	f.AwaitSessions(1)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"beckon/gateway/doortest"
 	"beckon/gateway/frames"
 	"beckon/shared/wire"
 )
@@ -46,11 +47,11 @@ func TestStuckClient(t *testing.T) {
 	if h := alice.ask(`{"event":"refuse","id":"3","data":{"to":"other"}}`); h.text("status") != `"delivered"` {
 		t.Errorf("heard %s", h)
 	}
-	f.awaitSessions(2)
-	if got := f.metric("beckon_connections_closed_total", "too_slow"); got != 1 {
+	f.AwaitSessions(2)
+	if got := f.Metric("beckon_connections_closed_total", "too_slow"); got != 1 {
 		t.Errorf("%v counted as too slow", got)
 	}
-	if f.metric("beckon_queue_full_total", "") < 3 {
+	if f.Metric("beckon_queue_full_total", "") < 3 {
 		t.Error("full queues are not counted")
 	}
 	// Frames are whole and in order up to the cut.
@@ -92,7 +93,7 @@ func TestFramesLeaveTogether(t *testing.T) {
 			delivered++
 		}
 	}
-	writes := &f.connOf("bob").link.Socket().Conn.(*narrowConn).writes
+	writes := &f.connOf("bob").link.Socket().Conn.(*doortest.Conn).Writes
 	before := writes.Load()
 	offers := 0
 	for heard := 0; heard < delivered; {
@@ -142,8 +143,8 @@ func TestClientThatDoesNotReadItsAnswers(t *testing.T) {
 			break
 		}
 	}
-	f.awaitSessions(1)
-	if got := f.metric("beckon_connections_closed_total", "too_slow"); got != 1 {
+	f.AwaitSessions(1)
+	if got := f.Metric("beckon_connections_closed_total", "too_slow"); got != 1 {
 		t.Errorf("%v counted as too slow", got)
 	}
 	stuck.ends()
@@ -179,7 +180,7 @@ func TestDrainWithStuckClients(t *testing.T) {
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // as service managers have it
 	defer cancel()
-	if err := f.hub.Drain(ctx, 0); err != nil {
+	if err := f.Hub.Drain(ctx, 0); err != nil {
 		t.Error(err)
 	}
 	f.door.Wait()
@@ -210,13 +211,13 @@ func TestPanics(t *testing.T) {
 			bob := f.login("bob")
 			test.then(alice)
 			alice.endsWith(websocket.CloseInternalServerErr)
-			f.awaitSessions(1)
-			f.await("forgotten", func() bool { return len(f.door.links.Owners()) == 1 })
+			f.AwaitSessions(1)
+			f.Await("forgotten", func() bool { return len(f.door.links.Owners()) == 1 })
 			bob.serves()
 			if h := bob.ask(`{"event":"refuse","id":"1","data":{"to":"alice"}}`); h.text("status") != `"offline"` {
 				t.Errorf("heard %s", h)
 			}
-			if got := f.metric("beckon_connections_closed_total", "fault"); got != 1 {
+			if got := f.Metric("beckon_connections_closed_total", "fault"); got != 1 {
 				t.Errorf("%v counted", got)
 			}
 		})
