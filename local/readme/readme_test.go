@@ -33,6 +33,8 @@ var elsewhere = map[string]struct{ file, text string }{
 	"go test -v ./local/sim":            {"Makefile", "go test -race"},
 	"make chaos":                        {"Makefile", "./local/chaos"},
 	"go run ./local/cmd/load relay":     {"local/load/relay_test.go", "func Test"},
+	"go run ./local/cmd/load doors":     {"local/load/doors_test.go", "func Test"},
+	"go run ./local/cmd/load sessions":  {"local/load/sessions_test.go", "func Test"},
 	"go run ./local/cmd/load storm":     {"local/load/storm_test.go", "func TestStorm("},
 	"go run ./local/cmd/load presence":  {"local/load/replica_test.go", "func TestPresence("},
 }
