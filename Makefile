@@ -21,8 +21,9 @@ build: ## build gateway, presence and beckon into bin/
 test: ## run all tests with the race detector, and each service's alone, without the workspace; install Chromium and Node where it may
 	.ci/chromium
 	.ci/node
-	go test -race -timeout 15m $$(go list $(PACKAGES) | grep -v beckon/local/browser)
-	go test -race -timeout 20m -p 1 ./local/browser/... # one browser at a time: a call takes all the CPU there is
+	go test -race -timeout 15m $$(go list $(PACKAGES) | grep -v beckon/local)
+	go test -race -timeout 15m -count=1 $$(go list ./local/... | grep -v beckon/local/browser) # they build programs and read files that go's cache does not see
+	go test -race -timeout 20m -count=1 -p 1 ./local/browser/... # one browser at a time: a call takes all the CPU there is
 	cd gateway && GOWORK=off go test ./...
 	cd presence && GOWORK=off go test ./...
 
