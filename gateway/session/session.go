@@ -1,5 +1,5 @@
 // Package session is the gateway's core, which knows no client protocol: which users are logged in here, by which
-// sessions, and what becomes of a signal that one of them sends or is to receive. Doors (packages ws and, later,
+// sessions, and what becomes of a signal that one of them sends or is to receive. Doors (packages ws and
 // socketio) bring clients to it and implement [Conn].
 package session
 
