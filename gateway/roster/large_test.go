@@ -198,8 +198,12 @@ func TestBudgetOfWholeLists(t *testing.T) {
 				t.Fatalf("client %d is told %v", i, got)
 			}
 		}
+		time.Sleep(5 * time.Second) // until nobody waits any more
+		synctest.Wait()
+		for _, c := range all {
+			c.taken()
+		}
 		native.taken()
-		time.Sleep(5 * time.Second)
 
 		const seconds = 20
 		const step = interval / 5
