@@ -47,10 +47,12 @@ func counted(version uint64, n int) *Update { return &Update{Kind: Count, Versio
 func TestLargeRoomIsCounted(t *testing.T) {
 	inSmallBubble(t, 1<<20, func(t *testing.T, r *Roster) {
 		others := people(12)
-		r.apply(others[:8])
-		alice := join(t, r, "s1", "alice", 100) // the ninth
-		old := &client{errorf: t.Errorf, full: true}
-		r.Join(login("s2", "old", "lobby", 200), old, true) // the tenth
+		alice, old := &client{errorf: t.Errorf}, &client{errorf: t.Errorf, full: true}
+		r.change(func(now time.Time) { // at one moment, so that all are flushed together
+			r.lists.Apply(now, others[:8])
+			r.lists.Join(now, login("s1", "alice", "lobby", 100), alice, false) // the ninth
+			r.lists.Join(now, login("s2", "old", "lobby", 200), old, true)      // the tenth
+		})
 		synctest.Wait()
 		if u := alice.taken(); len(u) != 1 || u[0].Kind != Whole || len(u[0].Users) != 10 {
 			t.Fatalf("told %v of ten users", u)

@@ -120,7 +120,9 @@ func (s *Session) look(p *poll) (batch []frames.Frame, answer []byte, refusal *R
 	batch = s.out.Take()
 	switch {
 	case len(batch) > 0:
-		p.last = s.closed
+		if p.last = s.closed; p.last {
+			s.closing = false // the client is being told
+		}
 	case s.closed, p.noop:
 		answer = []byte{packetNoop}
 	case s.upgraded.Load():
