@@ -57,7 +57,8 @@ type Options struct {
 // Server upgrades requests.
 type Server struct {
 	melody *melody.Melody
-	links  sync.WaitGroup // each is served by one goroutine of ours
+	links  sync.WaitGroup // each is served by one goroutine of ours, which is its reader
+	hands  hands
 }
 
 // NewServer makes a server.
@@ -74,16 +75,9 @@ func NewServer(o Options) *Server {
 		// No compression: the read limit counts the bytes of the wire, not those that they unfold to.
 	}
 	m.HandleConnect(func(s *melody.Session) { of(s).opened(s) })
-	m.HandleMessage(func(s *melody.Session, msg []byte) {
-		l := of(s)
-		defer l.contain()
-		l.owner.Text(msg)
-	})
-	m.HandleMessageBinary(func(s *melody.Session, msg []byte) {
-		l := of(s)
-		defer l.contain()
-		l.owner.Binary(msg)
-	})
+	server := &Server{melody: m}
+	m.HandleMessage(func(s *melody.Session, msg []byte) { server.read(s, Frame{Data: msg}) })
+	m.HandleMessageBinary(func(s *melody.Session, msg []byte) { server.read(s, Frame{Data: msg, Binary: true}) })
 	wrote := func(s *melody.Session, _ []byte) { of(s).wrote() }
 	m.HandleSentMessage(wrote)
 	m.HandleSentMessageBinary(wrote)
@@ -93,11 +87,18 @@ func NewServer(o Options) *Server {
 		defer l.contain()
 		l.owner.Failed(err) // melody ends the connection after every error
 	})
-	return &Server{melody: m}
+	return server
 }
 
 func of(s *melody.Session) *Link {
 	return socket.Of(s.WebsocketConnection().NetConn()).Attached().(*Link)
+}
+
+// read takes a message for its owner.
+func (s *Server) read(from *melody.Session, f Frame) {
+	l := of(from)
+	l.arrived = f
+	s.hands.bring(l)
 }
 
 // Serve upgrades a request and returns when that has been done or refused: nothing of the request outlives the handshake.
@@ -106,6 +107,7 @@ func of(s *melody.Session) *Link {
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, l *Link, out *Outbox, owner Owner, over func(error)) {
 	l.owner, l.out = owner, out
 	l.started = make(chan struct{})
+	l.brought = make(chan struct{}, 1)
 	l.pings = rate.NewLimiter(pingRate, pingBurst)
 	served := make(chan struct{})
 	s.links.Go(func() {
@@ -145,8 +147,11 @@ func (s *Server) Owners() []Owner {
 	return owners
 }
 
-// Wait returns when every link has ended.
-func (s *Server) Wait() { s.links.Wait() }
+// Wait returns when every link has ended, and what served them. No more requests may come.
+func (s *Server) Wait() {
+	s.links.Wait()
+	s.hands.dismiss()
+}
 
 // hijacker makes the connection of a plain http.Server a socket.Conn.
 type hijacker struct {
@@ -177,6 +182,9 @@ type Link struct {
 	plain int // frames in melody's queue that are not out's
 
 	pings *rate.Limiter // owned by the reader
+
+	arrived Frame         // the message that is being brought; owned by the reader until it is handed on, and then by the hand
+	brought chan struct{} // one slot, filled when the owner is done with that
 }
 
 func (l *Link) opened(s *melody.Session) {
@@ -187,6 +195,18 @@ func (l *Link) opened(s *melody.Session) {
 	l.sock.Linger()
 	s.WebsocketConnection().SetPingHandler(l.ping)
 	l.owner.Opened()
+}
+
+// deliver gives the owner the message that has arrived.
+func (l *Link) deliver() {
+	defer l.contain()
+	f := l.arrived
+	l.arrived = Frame{} // which would live until the next one comes
+	if f.Binary {
+		l.owner.Binary(f.Data)
+	} else {
+		l.owner.Text(f.Data)
+	}
 }
 
 // Socket is the connection beneath, from [Owner.Opened] on.
