@@ -58,15 +58,9 @@ func New(o Options) *Door {
 			Packets: max(2*o.Rates.Frames, leastPackets), Bytes: 2*o.Rates.Bytes + wire.MaxFrame,
 		},
 		WithoutBinary: true,
-		Connect: func(s *sio.Socket) {
-			d.connect(s)
-		},
-		Event: func(s *sio.Socket, e *sio.Event) error {
-			return s.Data.(*conn).read(e)
-		},
-		Disconnect: func(s *sio.Socket, why engineio.Reason) {
-			s.Data.(*conn).left(why)
-		},
+		Connect:       d.connect,
+		Event:         func(s *sio.Socket, e *sio.Event) error { return s.Data.(*conn).read(e) },
+		Disconnect:    func(s *sio.Socket, why engineio.Reason) { s.Data.(*conn).left(why) },
 	})
 	return d
 }
