@@ -186,16 +186,20 @@ func TestListInPages(t *testing.T) {
 func TestServiceIsFound(t *testing.T) {
 	r := run(t, config(t))
 	conn := connect(t, r.NATS)
-	var reply *nats.Msg
-	await(t, "the service is there", func() (there bool) {
-		var err error
-		reply, err = conn.NATS().Request("$SRV.INFO.presence", nil, patience)
-		return !errors.Is(err, nats.ErrNoResponders)
-	})
 	var info micro.Info
-	if err := json.Unmarshal(reply.Data, &info); err != nil {
-		t.Fatal(err)
-	}
+	await(t, "the service and its endpoints are there", func() bool { // which come one after the other
+		reply, err := conn.NATS().Request("$SRV.INFO.presence", nil, patience)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(reply.Data, &info); err != nil {
+			t.Fatal(err)
+		}
+		return len(info.Endpoints) >= 3
+	})
 	var subjects []string
 	for _, e := range info.Endpoints {
 		subjects = append(subjects, e.Subject)
