@@ -47,7 +47,6 @@ type peer struct {
 	name       string
 	named      string   // the user that it says it is; "" if it does not
 	transports []string // of the present connection, one after the other
-	began      string   // the transport that the latest "connect" came over
 	trouble    []string // with upgrades
 	ids        []string // one for each time that it connected
 	events     []event  // not taken yet, but for lists
@@ -172,7 +171,7 @@ func (d *driver) take(line []byte) error {
 		if !ok || p.named == "" && slices.Contains(p.ids, id) || p.named != "" && id != p.named {
 			return unexpected // whoever has no name is somebody new each time
 		}
-		p.ids, p.list, p.began = append(p.ids, id), nil, p.transports[len(p.transports)-1]
+		p.ids, p.list = append(p.ids, id), nil
 	case "disconnect":
 		p.reasons = append(p.reasons, said.Args[0].(string))
 	case "connect_error":
@@ -306,9 +305,15 @@ func (d *driver) connect(name, address string, options object) *peer {
 // connected waits until the client has been connected n times, and upgraded if it does that.
 func (p *peer) connected(n int) {
 	p.t.Helper()
-	p.await(func() bool { return len(p.ids) == n && slices.Equal(p.transports, p.mode.uses) }, func() string {
+	p.connectedOver(n, p.mode.uses...)
+}
+
+// connectedOver waits until the client has been connected n times, the last time over these transports so far.
+func (p *peer) connectedOver(n int, uses ...string) {
+	p.t.Helper()
+	p.await(func() bool { return len(p.ids) == n && slices.Equal(p.transports, uses) }, func() string {
 		return fmt.Sprintf("wait until %s is connected for the %d. time over %q: it was %d times, over %q, trouble %q", p.name, n,
-			p.mode.uses, len(p.ids), p.transports, p.trouble)
+			uses, len(p.ids), p.transports, p.trouble)
 	})
 }
 
