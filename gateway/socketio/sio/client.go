@@ -91,19 +91,23 @@ func (c *client) begin(p *packet) error {
 	if err := checkPlaceholders(p.data, p.attachments); err != nil {
 		return err
 	}
-	size := len(p.data)
-	switch {
-	case !c.server.o.WithoutBinary:
-		p.data = bytes.Clone(p.data) // the message may be a part of a large payload
-	case p.typ == packetBinaryAck:
-		p.data = []byte("[]")
-	default:
+	kept := []byte("[]") // of what is not wanted with its attachments
+	if p.typ == packetBinaryAck {
+		if err := checkAck(p); err != nil {
+			return err
+		}
+	} else {
 		name, err := eventName(p.data)
 		if err != nil {
 			return err
 		}
-		p.data = append(appendName([]byte{'['}, name), ']')
+		kept = append(appendName([]byte{'['}, name), ']')
 	}
+	size := len(p.data)
+	if !c.server.o.WithoutBinary {
+		kept = bytes.Clone(p.data) // the message may be a part of a large payload
+	}
+	p.data = kept
 	c.partial = &partial{packet: *p, size: size}
 	return nil
 }
@@ -155,10 +159,7 @@ func (c *client) take(p *packet, attachments [][]byte) error {
 			Name: name, Data: p.data, Attachments: attachments, Ack: Ack{socket: socket, id: p.ack},
 		})
 	case packetAck, packetBinaryAck: // nobody asked for one
-		if p.ack == 0 || len(p.data) == 0 || p.data[0] != '[' || !json.Valid(p.data) {
-			return malformed("ACK")
-		}
-		return nil
+		return checkAck(p)
 	default:
 		return malformed("not for servers")
 	}
@@ -217,7 +218,9 @@ func (c *client) Closed(why engineio.Reason) {
 	all := c.sockets
 	c.sockets = nil
 	for _, s := range all {
-		c.left(s, why)
+		if state(s.state.Load()) != refused {
+			c.left(s, why)
+		}
 	}
 }
 

@@ -27,8 +27,8 @@ const (
 	mainNamespace = "/"
 	// MaxAttachments is how many binary attachments a packet may have.
 	MaxAttachments = 10
-	// maxAckDigits keeps an ack's id within what JavaScript counts exactly.
-	maxAckDigits = 15
+	// maxAck is the largest number for an ack, the last that JavaScript counts exactly.
+	maxAck       = 1<<53 - 1
 	maxNamespace = 256 // bytes
 )
 
@@ -77,9 +77,9 @@ func parse(msg []byte) (packet, error) {
 		digits++
 	}
 	if digits > 0 {
-		id, ok := number(rest[:digits], maxAckDigits)
-		if !ok {
-			return p, malformed("ack id too long")
+		id, ok := number(rest[:digits], len("9007199254740991"))
+		if !ok || id > maxAck {
+			return p, malformed("ack id too large")
 		}
 		p.ack, rest = AckID(id+1), rest[digits:]
 	}
@@ -151,6 +151,14 @@ func numberName(rest []byte) (string, error) {
 }
 
 func skipSpace(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
+
+// checkAck checks an ack: nobody here asks for one, so it is not taken apart.
+func checkAck(p *packet) error {
+	if p.ack == 0 || len(p.data) == 0 || p.data[0] != '[' || !json.Valid(p.data) {
+		return malformed("ACK")
+	}
+	return nil
+}
 
 // checkPlaceholders checks that every placeholder in data points to an attachment: {"_placeholder":true,"num":0}.
 func checkPlaceholders(data []byte, attachments int) error {

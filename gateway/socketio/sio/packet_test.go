@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 		`2007["a"]`:                     {typ: packetEvent, namespace: "/", ack: 8, data: []byte(`["a"]`)},
 		`2/b,12["a"]`:                   {typ: packetEvent, namespace: "/b", ack: 13, data: []byte(`["a"]`)},
 		`2/b,-12["a"]`:                  {typ: packetEvent, namespace: "/b", data: []byte(`-12["a"]`)},
-		`3999999999999999[]`:            {typ: packetAck, namespace: "/", ack: 1_000_000_000_000_000, data: []byte(`[]`)},
+		`39007199254740991[]`:           {typ: packetAck, namespace: "/", ack: 1 << 53, data: []byte(`[]`)},
 		`51-["a"]`:                      {typ: packetBinaryEvent, attachments: 1, namespace: "/", data: []byte(`["a"]`)},
 		`510-/b,3["a"]`:                 {typ: packetBinaryEvent, attachments: 10, namespace: "/b", ack: 4, data: []byte(`["a"]`)},
 		`62-/b,3[]`:                     {typ: packetBinaryAck, attachments: 2, namespace: "/b", ack: 4, data: []byte(`[]`)},

@@ -174,6 +174,9 @@ func TestRefused(t *testing.T) {
 	c.hear(`43/b,1[]`)
 	c.say(`41/b,`)
 	f.is(f.left, fmt.Sprint("/b ", engineio.ClientClosed))
+	c.say(`40`)
+	next(t, f.connect, "CONNECT").Refuse("not you", nil)
+	c.hear(`44{"message":"not you"}`)
 	c.say(`40/b,`)
 	next(t, f.connect, "CONNECT")
 	c.ws.Close()
@@ -234,7 +237,15 @@ func TestWithoutBinary(t *testing.T) {
 
 // A malformed packet ends the connection, and nothing else.
 func TestProtocolErrors(t *testing.T) {
-	f := start(t, Options{Engine: engineio.Options{MaxPayload: 1000}, Connect: func(s *Socket) { s.Accept("x") }})
+	for _, without := range []bool{false, true} {
+		t.Run(fmt.Sprint("without binary ", without), func(t *testing.T) { protocolErrors(t, without) })
+	}
+}
+
+func protocolErrors(t *testing.T, withoutBinary bool) {
+	f := start(t, Options{
+		Engine: engineio.Options{MaxPayload: 1000}, WithoutBinary: withoutBinary, Connect: func(s *Socket) { s.Accept("x") },
+	})
 	for name, words := range map[string][]string{
 		"no type":                           {`4`},
 		"unknown type":                      {`47`},
@@ -256,7 +267,12 @@ func TestProtocolErrors(t *testing.T) {
 		"half an array":                     {`40`, `42["event"`},
 		"more than an array":                {`40`, `42["event"]]`},
 		"an ack id of letters":              {`40`, `42abc["event"]`},
-		"a long ack id":                     {`40`, `42` + strings.Repeat("1", 16) + `["event"]`},
+		"an ack id that is too large":       {`40`, `429007199254740992["event"]`},
+		"an ack id that is too long":        {`40`, `42` + strings.Repeat("1", 30) + `["event"]`},
+		"a binary event of an object":       {`40`, `451-{}`},
+		"a binary event of a reserved name": {`40`, `451-["connect"]`},
+		"a binary ack of an object":         {`40`, `461-7{}`},
+		"a binary ack without an id":        {`40`, `461-[]`},
 		"a reserved name":                   {`40`, `42["disconnect"]`},
 		"an ack without an id":              {`40`, `43[]`},
 		"an ack without an array":           {`40`, `431{}`},
