@@ -144,18 +144,22 @@ func (c *client) polling() <-chan answer {
 		}
 		answers <- a
 	}()
-	waits := func() bool {
+	until(c.t, "the poll waits", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.waiting != nil
-	}
-	for deadline := time.Now().Add(patience); !waits() && len(answers) == 0; {
-		if time.Now().After(deadline) {
-			c.t.Fatal("the poll does not wait")
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return c.waiting != nil || len(answers) > 0
+	})
 	return answers
+}
+
+// until waits for something of which there is no other word.
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
 }
 
 func (c *client) is(a answer, status int, text string) {

@@ -35,8 +35,8 @@ type Options struct {
 	// None means no bound.
 	Packets, Bytes int
 
-	// Origin says whether a request's Origin may connect. Pages of those that may also read the answers (CORS). None means
-	// that all may.
+	// Origin says whether a request's Origin may connect. Pages of those that may also read the answers (CORS), with
+	// credentials. None means that all may, without.
 	Origin func(*http.Request) bool
 	// Admit is asked before a session begins; a refusal, unless nil, is the answer.
 	Admit func(*http.Request) *Refusal
@@ -77,10 +77,11 @@ const (
 
 // Server is an http.Handler. Close it.
 type Server struct {
-	o     Options
-	log   *slog.Logger
-	links *frames.Server
-	clock *clock.Clock
+	o      Options
+	public bool // every origin may connect
+	log    *slog.Logger
+	links  *frames.Server
+	clock  *clock.Clock
 
 	mu       sync.Mutex
 	closed   bool
@@ -95,11 +96,12 @@ func New(o Options) *Server {
 	o.PingTimeout = cmp.Or(o.PingTimeout, 20*time.Second)
 	o.UpgradeTimeout = cmp.Or(o.UpgradeTimeout, 10*time.Second)
 	o.MaxPayload = cmp.Or(o.MaxPayload, 1_000_000)
-	if o.Origin == nil {
+	public := o.Origin == nil
+	if public {
 		o.Origin = func(*http.Request) bool { return true }
 	}
 	return &Server{
-		o: o, log: cmp.Or(o.Log, slog.Default()),
+		o: o, public: public, log: cmp.Or(o.Log, slog.Default()),
 		links: frames.NewServer(frames.Options{
 			CheckOrigin: o.Origin, MaxMessage: o.MaxPayload,
 			Ping: never, Pong: never, // the protocol has a heartbeat of its own

@@ -101,6 +101,14 @@ func TestCORS(t *testing.T) {
 	if a = f.do("OPTIONS", pollingQuery, "", "Origin", "http://evil.example"); a.status != 403 {
 		t.Errorf("%v", a)
 	}
+	f = start(t, Options{})
+	for _, origin := range [][]string{nil, {"Origin", "http://app.example"}} {
+		a := f.do("GET", pollingQuery, "", origin...)
+		if allowed, credentials := a.header.Get("Access-Control-Allow-Origin"), a.header.Get("Access-Control-Allow-Credentials"); a.status != 200 ||
+			allowed != "*" || credentials != "" {
+			t.Errorf("where all may, %q: %v, allows %q, credentials %q", origin, a, allowed, credentials)
+		}
+	}
 }
 
 func TestAdmit(t *testing.T) {
@@ -250,6 +258,64 @@ func TestUpgradeKeepsOrder(t *testing.T) {
 	f.say(ws, "4here")
 	if got := next(t, c.messages, "message"); got != "here false" {
 		t.Errorf("heard %s", got)
+	}
+}
+
+// A GET that waited when the WebSocket was tried is answered at the latest when the client moves there; one that came
+// after that is refused then, as one that comes after the move.
+func TestUpgradeAnswersTheWaitingPoll(t *testing.T) {
+	f := start(t, Options{})
+	upgrade := func(c *client, meanwhile func()) {
+		ws := f.webSocket(strings.Replace(c.query, "polling", "websocket", 1))
+		f.say(ws, "2probe")
+		f.hear(ws, "3probe")
+		meanwhile()
+		f.say(ws, "5")
+	}
+	early := f.poller()
+	answers := early.polling()
+	upgrade(early, func() {})
+	early.is(next(t, answers, "answer"), 200, "6")
+
+	late := f.poller()
+	upgrade(late, func() { answers = late.polling() })
+	if a := next(t, answers, "answer"); a.status != 400 && a.text != "6" { // which it gets when the move takes 100 ms
+		t.Errorf("%v", a)
+	}
+}
+
+// A client says over one connection that it closes, while its GET is on its way over another: whichever is first, the GET
+// hears of it.
+func TestCloseOvertakesThePoll(t *testing.T) {
+	f := start(t, Options{})
+	heard := false
+	for try := 0; try < 20 && !heard; try++ { // on a machine that stands still for 50 ms it is too late
+		c := f.poller()
+		posted := make(chan answer, 1)
+		go func() {
+			a, err := c.try("POST", c.query, "1")
+			if err != nil {
+				a.text = err.Error()
+			}
+			posted <- a
+		}()
+		until(t, "the POST waits", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.polled != nil || c.Session.closed
+		})
+		a := c.poll()
+		if heard = a.text == "6"; heard {
+			c.is(a, 200, "6")
+		} else {
+			c.is(a, 400, `{"code":1,"message":"Session ID unknown"}`)
+		}
+		c.is(next(t, posted, "answer to the POST"), 200, "ok")
+		c.isClosed(ClientClosed)
+		c.is(c.poll(), 400, `{"code":1,"message":"Session ID unknown"}`)
+	}
+	if !heard {
+		t.Error("no GET heard of it")
 	}
 }
 

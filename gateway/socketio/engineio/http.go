@@ -58,7 +58,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &forbidden)
 		return
 	}
-	cors(w, r)
+	s.cors(w, r)
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -92,15 +92,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // cors lets pages of an allowed origin read the answers: the Fetch standard, section "CORS protocol".
-func cors(w http.ResponseWriter, r *http.Request) {
+func (s *Server) cors(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return
+	if s.public {
+		h.Set("Access-Control-Allow-Origin", "*")
+	} else {
+		h.Set("Vary", "Origin")
+		origin := r.Header.Get("Origin")
+		if origin == "" {
+			return
+		}
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Credentials", "true")
 	}
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
-	h.Set("Vary", "Origin")
 	if r.Method == http.MethodOptions {
 		h.Set("Access-Control-Allow-Methods", "GET, POST")
 		h.Set("Access-Control-Max-Age", "600")

@@ -18,9 +18,14 @@ import (
 // moves there, and a GET that is on its way beside that comes too late.
 const noopWait = 100 * time.Millisecond
 
+// overtakeWait is for how long a POST that closes the session waits for a GET when there is none: one that was sent before it,
+// over another connection, is to hear of the close, and may be a moment late.
+const overtakeWait = 50 * time.Millisecond
+
 // poll is a GET that waits.
 type poll struct {
 	woken chan struct{} // one slot: there is something to look at
+	tried bool          // it came when a WebSocket had been tried already; owned by its handler
 	noop  bool          // it is to return, whether there is something or not; owned by its handler
 	last  bool          // what it is answered with ends with the close packet; owned by its handler
 }
@@ -42,7 +47,11 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 	refusal := s.unserved(!s.closing)
 	second := s.waiting != nil
 	if refusal == nil && !second {
-		s.waiting = p
+		s.waiting, p.tried = p, s.probed
+		if s.polled != nil {
+			close(s.polled)
+			s.polled = nil
+		}
 	}
 	s.mu.Unlock()
 	if s.turnAway(w, refusal, second) {
@@ -123,9 +132,9 @@ func (s *Session) look(p *poll) (batch []frames.Frame, answer []byte, refusal *R
 		if p.last = s.closed; p.last {
 			s.closing = false // the client is being told
 		}
-	case s.closed, p.noop:
+	case s.closed, p.noop, s.upgraded.Load() && !p.tried:
 		answer = []byte{packetNoop}
-	case s.upgraded.Load():
+	case s.upgraded.Load(): // a GET that came after the upgrade, or as good as that
 		refusal = &badRequest
 	default:
 		return nil, nil, nil, s.probed
@@ -178,6 +187,9 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	why, refusal := s.take(w, r)
+	if why == ClientClosed {
+		s.awaitPoll()
+	}
 	s.mu.Lock()
 	s.posting = false
 	s.mu.Unlock()
@@ -189,6 +201,25 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = respond(w, []byte("ok")) // the client that does not hear it ends the session
+}
+
+// awaitPoll waits for a GET, until overtakeWait has passed.
+func (s *Session) awaitPoll() {
+	s.mu.Lock()
+	if s.waiting != nil {
+		s.mu.Unlock()
+		return
+	}
+	polled := make(chan struct{})
+	s.polled = polled
+	s.mu.Unlock()
+	patience := time.NewTimer(overtakeWait)
+	defer patience.Stop()
+	select {
+	case <-polled:
+	case <-s.ended:
+	case <-patience.C:
+	}
 }
 
 // vouch notes, under mu, that a connection is the one over which the client posts: it stays open between its pongs, and is not one

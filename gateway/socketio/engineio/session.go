@@ -40,6 +40,7 @@ type Session struct {
 	closed     bool
 	closing    bool          // closed by us, and a poll has still to be told so
 	waiting    *poll         // the GET that waits
+	polled     chan struct{} // closed when a GET comes to wait; nil when nobody waits for that
 	posting    bool          // a POST is being read
 	vouched    *socket.Conn  // over which the last one came; nil for none
 	connection *connection   // the WebSocket, once upgraded
