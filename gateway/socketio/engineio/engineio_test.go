@@ -261,7 +261,7 @@ func TestUpgradeKeepsOrder(t *testing.T) {
 	}
 }
 
-// A GET that waited when the WebSocket was tried is answered at the latest when the client moves there; one that came
+// A GET that waited before the WebSocket was tried is answered at the latest when the client moves there; one that came
 // after that is refused then, as one that comes after the move.
 func TestUpgradeAnswersTheWaitingPoll(t *testing.T) {
 	f := start(t, Options{})
@@ -279,7 +279,7 @@ func TestUpgradeAnswersTheWaitingPoll(t *testing.T) {
 
 	late := f.poller()
 	upgrade(late, func() { answers = late.polling() })
-	if a := next(t, answers, "answer"); a.status != 400 && a.text != "6" { // which it gets when the move takes 100 ms
+	if a := next(t, answers, "answer"); a.status != 400 && a.text != "6" { // as when the move takes more than noopWait
 		t.Errorf("%v", a)
 	}
 }

@@ -25,7 +25,7 @@ const overtakeWait = 50 * time.Millisecond
 // poll is a GET that waits.
 type poll struct {
 	woken chan struct{} // one slot: there is something to look at
-	tried bool          // it came when a WebSocket had been tried already; owned by its handler
+	tried bool          // it came when a WebSocket was being tried; owned by its handler
 	noop  bool          // it is to return, whether there is something or not; owned by its handler
 	last  bool          // what it is answered with ends with the close packet; owned by its handler
 }
@@ -47,7 +47,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request) {
 	refusal := s.unserved(!s.closing)
 	second := s.waiting != nil
 	if refusal == nil && !second {
-		s.waiting, p.tried = p, s.probed
+		s.waiting, p.tried = p, s.probe != nil
 		if s.polled != nil {
 			close(s.polled)
 			s.polled = nil
@@ -134,7 +134,7 @@ func (s *Session) look(p *poll) (batch []frames.Frame, answer []byte, refusal *R
 		}
 	case s.closed, p.noop, s.upgraded.Load() && !p.tried:
 		answer = []byte{packetNoop}
-	case s.upgraded.Load(): // a GET that came after the upgrade, or as good as that
+	case s.upgraded.Load(): // by the WebSocket that was tried: it came after that, or as good as after that
 		refusal = &badRequest
 	default:
 		return nil, nil, nil, s.probed
