@@ -2,11 +2,12 @@ package roster
 
 import "time"
 
-// dueRoom is a room that is to be flushed. Touching it again does not change when, so a heap needs no more than push
-// and pop.
+// dueRoom is a room that is to be flushed, or whose newcomers are to be greeted. Touching it again does not change when, so
+// a heap needs no more than push and pop.
 type dueRoom struct {
-	at   time.Time
-	room *room
+	at    time.Time
+	room  *room
+	greet bool
 }
 
 // dueRooms implements [heap.Interface]; the room that is due first stands first.

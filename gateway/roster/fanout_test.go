@@ -310,3 +310,64 @@ func show(u *Update) string {
 	}
 	return fmt.Sprintf("%s %d to %d: left %q, joined %q at %v", u.Room, u.From, u.Version, u.Left, u.Joined, u.At)
 }
+
+// Who is sent whole lists need not wait for the room's next update: he has his first one soon, as it is by then, and shares
+// it with those who come at about the same time. The others are told when they would have been.
+func TestNewcomersAreGreeted(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *Roster) {
+		come := func(session, user string, since int64) *client {
+			c := &client{errorf: t.Errorf, full: true}
+			r.Join(login(session, user, "lobby", since), c, true)
+			return c
+		}
+		alice := come("s1", "alice", 100)
+		expect(t, alice, whole(1, "alice"))
+		time.Sleep(100 * time.Millisecond)
+		r.apply([]Change{{Entry: entry("there", "t1", "zoe", 50)}})
+		bob := come("s2", "bob", 200)
+		time.Sleep(greeting / 2)
+		native := join(t, r, "s3", "native", 300)
+		carol := come("s4", "carol", 400)
+		expect(t, bob)
+		time.Sleep(greeting / 2)
+		all := []string{"zoe", "alice", "bob", "native", "carol"}
+		expect(t, bob, whole(1, all...))
+		expect(t, carol, whole(1, all...))
+		expect(t, alice)
+		expect(t, native)
+
+		// Nobody but those who left again would have been told of them.
+		r.apply([]Change{{Entry: entry("there", "t1", "zoe", 50), Left: true}})
+		time.Sleep(interval - 100*time.Millisecond - greeting)
+		for _, c := range []*client{alice, bob, carol, native} {
+			expect(t, c, whole(2, all[1:]...))
+		}
+
+		// A session more of a user who is there changes nothing, so the first list is all there is to tell.
+		again := come("s5", "bob", 500)
+		expect(t, again)
+		time.Sleep(greeting)
+		expect(t, again, whole(2, all[1:]...))
+		time.Sleep(interval)
+		for _, c := range []*client{alice, bob, carol, native, again} {
+			expect(t, c)
+		}
+	})
+}
+
+// What was greeted with a list that then was none is told the true one, though nothing has changed for the others.
+func TestGreetingIsTakenBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *Roster) {
+		alice := join(t, r, "s1", "alice", 100)
+		expect(t, alice, whole(1, "alice"))
+		r.apply([]Change{{Entry: entry("there", "t1", "zoe", 50)}})
+		again := &client{errorf: t.Errorf, full: true}
+		r.Join(login("s2", "alice", "lobby", 200), again, true)
+		time.Sleep(greeting)
+		expect(t, again, whole(1, "zoe", "alice"))
+		r.apply([]Change{{Entry: entry("there", "t1", "zoe", 50), Left: true}})
+		time.Sleep(interval)
+		expect(t, again, whole(1, "alice"))
+		expect(t, alice)
+	})
+}

@@ -17,6 +17,9 @@ const (
 	// and both grow to viewerInterval for each viewer: a frame costs what it costs however short it is, and in a room of ten
 	// thousand the updates would leave no time for those who still want to come in.
 	viewerInterval = 50 * time.Microsecond
+	// greeting is for how long newcomers who are always sent the whole list wait for their first one when the room's next
+	// update is later: they are clients that show nothing before. Those who come meanwhile share it.
+	greeting = 20 * time.Millisecond
 )
 
 // Limits bound what the lists cost.
@@ -73,6 +76,13 @@ func (l *Lists) Join(now time.Time, login wire.Login, v Viewer, full bool) {
 	rm := l.enter(now, login.Room, login.User, login.Since)
 	rm.addViewer(joined)
 	l.touch(now, rm)
+	if due, _ := rm.gate.Due(); !full || !due.After(now.Add(greeting)) {
+		return
+	}
+	if rm.newcomers == nil {
+		heap.Push(&l.due, dueRoom{at: now.Add(greeting), room: rm, greet: true})
+	}
+	rm.newcomers = append(rm.newcomers, joined)
 }
 
 // Detach stops telling a session of this gateway anything, but leaves it in. It gives the session's viewer, nil if it is
@@ -162,7 +172,11 @@ func (l *Lists) Next() (at time.Time, ok bool) {
 // viewers count as told.
 func (l *Lists) Flush(now time.Time, pushes []Push) (_ []Push, more bool) {
 	if len(l.due) > 0 && !l.due[0].at.After(now) {
-		rm := heap.Pop(&l.due).(dueRoom).room
+		due := heap.Pop(&l.due).(dueRoom)
+		rm := due.room
+		if due.greet {
+			return l.greet(rm, pushes), true
+		}
 		rm.gate.Fired(now)
 		pushes = l.flush(now, rm, pushes)
 		if rm.empty() {
@@ -181,6 +195,27 @@ func (l *Lists) Flush(now time.Time, pushes []Push) (_ []Push, more bool) {
 		pushes = append(pushes, Push{viewer: v, Update: whole, paid: true})
 	}
 	return pushes, false
+}
+
+// greet appends the first lists of a room's newcomers who have not been told one: as it is now, which the other viewers
+// will be told with the next flush. In a room that has too many for a list they are told their number, as of the last one.
+func (l *Lists) greet(rm *room, pushes []Push) []Push {
+	var first *Update
+	for _, v := range rm.newcomers {
+		if v.told || v.left() {
+			continue
+		}
+		if first == nil {
+			if first = rm.ahead(); len(first.Users) > l.limits.ListUsers {
+				break // the next flush finds the words for that
+			}
+		}
+		v.told = true
+		v.behind = len(rm.touched) > 0 // those may yet change, or change back, before the next flush
+		pushes = append(pushes, Push{viewer: v, Update: first})
+	}
+	rm.newcomers = nil
+	return pushes
 }
 
 // flush makes a room's list true, and appends what its viewers are to be told: to each at most the list and how it stands.
@@ -290,5 +325,5 @@ func (l *Lists) touch(now time.Time, rm *room) {
 	}
 	rm.gate.Touch(now)
 	at, _ := rm.gate.Due()
-	heap.Push(&l.due, dueRoom{at, rm})
+	heap.Push(&l.due, dueRoom{at: at, room: rm})
 }

@@ -22,6 +22,8 @@ type room struct {
 	viewers []*viewer          // in no order
 	gate    coalesce.Gate      // open when the room is to be flushed
 
+	newcomers []*viewer // to be greeted, unless the flush is sooner; nil when nobody is
+
 	counted bool          // it has too many for a list: viewers are told their number
 	waiting list.List     // viewers that wait for the whole list, the longest wait first
 	turn    *list.Element // of Lists.turns, while anybody waits
@@ -217,6 +219,35 @@ func (rm *room) snapshot() *Update {
 		rm.whole.size = rm.whole.measure()
 	}
 	return rm.whole
+}
+
+// ahead is the list as the next flush would make it now; or the count, if there is one, as the last flush made it.
+func (rm *room) ahead() *Update {
+	if rm.counted {
+		return rm.count()
+	}
+	var placed []*member // anew
+	for _, m := range rm.touched {
+		if !m.sinces.none() {
+			placed = append(placed, m)
+		}
+	}
+	before := func(a, b *member) int {
+		return cmp.Or(cmp.Compare(a.sinces.least, b.sinces.least), cmp.Compare(a.user, b.user))
+	}
+	slices.SortFunc(placed, before)
+	users := make([]string, 0, len(rm.list)+len(placed))
+	for _, m := range rm.list {
+		if m.touched {
+			continue
+		}
+		for len(placed) > 0 && before(placed[0], m) < 0 {
+			users = append(users, placed[0].user)
+			placed = placed[1:]
+		}
+		users = append(users, m.user)
+	}
+	return &Update{Kind: Whole, Room: rm.name, Version: rm.version, Users: append(users, names(placed)...)}
 }
 
 // count is how many are in the list.

@@ -90,8 +90,8 @@ func (r *Roster) Run(ctx context.Context) error {
 }
 
 // Join lets a session of this gateway in. v is sent its room's list, itself included: at once, or with the room's next
-// update. After that it gets deltas, or, when full is set, the whole list each time. A session that is in already is put
-// out first.
+// update. After that it gets deltas, or, when full is set, the whole list each time; and when the next update is not soon, a
+// list of its own before that. A session that is in already is put out first.
 func (r *Roster) Join(login wire.Login, v Viewer, full bool) {
 	r.change(func(now time.Time) { r.lists.Join(now, login, v, full) })
 }

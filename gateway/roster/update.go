@@ -34,7 +34,8 @@ type Update struct {
 	Kind Kind
 	Room string // none of a Standing: it concerns all
 	// Version is that of the list after the update. It grows by one with each published change of the room's list on
-	// this gateway, for as long as the room has sessions.
+	// this gateway, for as long as the room has sessions. The first list of a viewer that gets no deltas may be ahead of its
+	// version.
 	Version uint64
 
 	// Users is the list of a Whole: each user once, by the time of the earliest login of those that he has there now, then by id.
