@@ -95,34 +95,6 @@ func TestLargeRoomIsCounted(t *testing.T) {
 	})
 }
 
-// Where there are too many for a list newcomers are greeted with the count, and with nothing when it is only about to come
-// to that.
-func TestGreetingsInLargeRooms(t *testing.T) {
-	inSmallBubble(t, 1<<20, func(t *testing.T, r *Roster) {
-		others := people(12)
-		r.apply(others[:9])
-		synctest.Wait()
-		come := func(session string) *client {
-			c := &client{errorf: t.Errorf, full: true}
-			r.Join(login(session, session, "lobby", 100), c, true)
-			return c
-		}
-		a, b := come("a"), come("b")
-		time.Sleep(greeting)
-		expect(t, a)
-		time.Sleep(interval - greeting)
-		expect(t, a, counted(2, 11))
-		expect(t, b, counted(2, 11))
-		c := come("c")
-		time.Sleep(greeting)
-		expect(t, c, counted(2, 11))
-		time.Sleep(countInterval)
-		for _, viewer := range []*client{a, b, c} {
-			expect(t, viewer, counted(3, 12))
-		}
-	})
-}
-
 // The more there are to be told, the more seldom they are: but a lone change is told at once.
 func TestManyViewersAreToldMoreSeldom(t *testing.T) {
 	now := time.Unix(1000, 0)

@@ -17,9 +17,6 @@ const (
 	// and both grow to viewerInterval for each viewer: a frame costs what it costs however short it is, and in a room of ten
 	// thousand the updates would leave no time for those who still want to come in.
 	viewerInterval = 50 * time.Microsecond
-	// greeting is for how long newcomers who are always sent the whole list wait for their first one when the room's next
-	// update is later: they are clients that show nothing before. Those who come meanwhile share it.
-	greeting = 20 * time.Millisecond
 )
 
 // Limits bound what the lists cost.
@@ -76,13 +73,9 @@ func (l *Lists) Join(now time.Time, login wire.Login, v Viewer, full bool) {
 	rm := l.enter(now, login.Room, login.User, login.Since)
 	rm.addViewer(joined)
 	l.touch(now, rm)
-	if due, _ := rm.gate.Due(); !full || !due.After(now.Add(greeting)) {
-		return
+	if full {
+		l.expect(now, rm, joined)
 	}
-	if rm.newcomers == nil {
-		heap.Push(&l.due, dueRoom{at: now.Add(greeting), room: rm, greet: true})
-	}
-	rm.newcomers = append(rm.newcomers, joined)
 }
 
 // Detach stops telling a session of this gateway anything, but leaves it in. It gives the session's viewer, nil if it is
@@ -197,35 +190,21 @@ func (l *Lists) Flush(now time.Time, pushes []Push) (_ []Push, more bool) {
 	return pushes, false
 }
 
-// greet appends the first lists of a room's newcomers who have not been told one: as it is now, which the other viewers
-// will be told with the next flush. In a room that has too many for a list they are told their number, as of the last one.
-func (l *Lists) greet(rm *room, pushes []Push) []Push {
-	var first *Update
-	for _, v := range rm.newcomers {
-		if v.told || v.left() {
-			continue
-		}
-		if first == nil {
-			if first = rm.ahead(); len(first.Users) > l.limits.ListUsers {
-				break // the next flush finds the words for that
-			}
-		}
-		v.told = true
-		v.behind = len(rm.touched) > 0 // those may yet change, or change back, before the next flush
-		pushes = append(pushes, Push{viewer: v, Update: first})
-	}
-	rm.newcomers = nil
-	return pushes
-}
-
 // flush makes a room's list true, and appends what its viewers are to be told: to each at most the list and how it stands.
 func (l *Lists) flush(now time.Time, rm *room, pushes []Push) []Push {
 	change, switched := rm.settle(l.limits.ListUsers)
+	var looked *Update // the last greeting that was looked at: most have the same
+	var stands bool
 	for _, v := range rm.viewers {
 		first := !v.told
 		v.told = true
 		v.behind = v.behind || switched || v.full && change != nil
+		if v.greeted != nil && v.greeted != looked {
+			looked, stands = v.greeted, rm.stands(v.greeted)
+		}
 		switch {
+		case v.greeted != nil && stands:
+			v.behind = false
 		case v.behind && rm.counted:
 			l.unwait(v)
 			v.behind = false
@@ -238,6 +217,7 @@ func (l *Lists) flush(now time.Time, rm *room, pushes []Push) []Push {
 		case change != nil:
 			pushes = append(pushes, Push{viewer: v, Update: change})
 		}
+		v.greeted = nil
 		if v.degraded != l.standing.Degraded {
 			v.degraded = l.standing.Degraded
 			pushes = append(pushes, Push{viewer: v, Update: l.standing})
@@ -295,7 +275,7 @@ func (l *Lists) Missed(now time.Time, missed []Push) {
 
 // behind notes that a viewer is to be told all anew.
 func (l *Lists) behind(now time.Time, v *viewer) {
-	v.behind = true
+	v.behind, v.greeted = true, nil
 	l.touch(now, v.room)
 }
 

@@ -49,6 +49,7 @@ type viewer struct {
 	login    wire.Login
 	full     bool          // it is sent the whole list each time
 	told     bool          // it has been sent something
+	greeted  *Update       // what it has been told since the last flush, ahead of the others
 	behind   bool          // it has not been sent the list before a delta, or missed one: it is to be sent all anew
 	degraded bool          // it was told that presence is not heard
 	wait     *list.Element // in room.waiting; nil if it does not wait
@@ -219,35 +220,6 @@ func (rm *room) snapshot() *Update {
 		rm.whole.size = rm.whole.measure()
 	}
 	return rm.whole
-}
-
-// ahead is the list as the next flush would make it now; or the count, if there is one, as the last flush made it.
-func (rm *room) ahead() *Update {
-	if rm.counted {
-		return rm.count()
-	}
-	var placed []*member // anew
-	for _, m := range rm.touched {
-		if !m.sinces.none() {
-			placed = append(placed, m)
-		}
-	}
-	before := func(a, b *member) int {
-		return cmp.Or(cmp.Compare(a.sinces.least, b.sinces.least), cmp.Compare(a.user, b.user))
-	}
-	slices.SortFunc(placed, before)
-	users := make([]string, 0, len(rm.list)+len(placed))
-	for _, m := range rm.list {
-		if m.touched {
-			continue
-		}
-		for len(placed) > 0 && before(placed[0], m) < 0 {
-			users = append(users, placed[0].user)
-			placed = placed[1:]
-		}
-		users = append(users, m.user)
-	}
-	return &Update{Kind: Whole, Room: rm.name, Version: rm.version, Users: append(users, names(placed)...)}
 }
 
 // count is how many are in the list.

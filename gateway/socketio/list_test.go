@@ -66,11 +66,12 @@ func TestFirstList(t *testing.T) {
 func TestFirstListWaitsForThePoll(t *testing.T) {
 	w := watch{over: polling}
 	f := startDoor(t, setup{writing: w.writing})
+	zoe := f.join(webSocket, "zoe")
 	c := f.lazy(polling)
 	c.say(`40{"user":"alice"}`)
-	f.AwaitSessions(1)
-	bob := f.join(webSocket, "bob")
-	bob.serves() // and so alice's list would be there
+	f.AwaitSessions(2)
+	f.join(webSocket, "bob")
+	zoe.seesOnly("zoe", "alice", "bob") // and so alice would see it
 	var texts []string
 	for len(texts) < 2 {
 		h := c.fetch()
@@ -82,7 +83,7 @@ func TestFirstListWaitsForThePoll(t *testing.T) {
 		}
 		texts = append(texts, h.packets...)
 	}
-	if want := []string{`40{"sid":"alice"}`, users("alice", "bob")}; !slices.Equal(texts, want) {
+	if want := []string{`40{"sid":"alice"}`, users("zoe", "alice", "bob")}; !slices.Equal(texts, want) {
 		t.Errorf("heard %q, want %q", texts, want)
 	}
 	w.check(t)
