@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	"beckon/gateway/roster"
 	"beckon/shared/wire"
@@ -18,6 +19,7 @@ type client struct {
 	shown    bool // it has a list
 	counted  bool // it has a count instead
 	count    int
+	since    time.Time // when it got the first of these
 	degraded bool
 
 	busy   bool // it has no room for updates
@@ -45,6 +47,9 @@ func (c *client) Userlist(u *roster.Update) bool {
 	}
 	if u.Version < c.version {
 		c.failf("version %d after %d", u.Version, c.version)
+	}
+	if !c.shown && !c.counted {
+		c.since = c.g.w.now
 	}
 	switch u.Kind {
 	case roster.Whole:
