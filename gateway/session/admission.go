@@ -22,7 +22,9 @@ const (
 
 // admission subscribes to the signals of the users who have sessions here, and completes logins. A login is announced
 // only when NATS has confirmed the user's subscription, or the first signal after the announcement would find nobody. One
-// confirmation serves all logins that came since the one before, so a rush of logins does not make as many round trips.
+// confirmation serves all logins that came since the one before, so a rush of logins does not make as many round trips. In the
+// same way a user's end is announced only when he has been unsubscribed from, or the first signal after it could still be
+// sent here and get lost, and its sender would hear unknown after a second instead of offline at once.
 //
 // It is a goroutine of its own because nats.go's lock, which subscribing takes, is held for seconds while it dials.
 type admission struct {
@@ -30,11 +32,12 @@ type admission struct {
 	signals *bus.Signals
 	here    func(token string) bool // the user has sessions
 	admit   func(s *Session, confirmed bool)
+	gone    func(*Session) // announces an end
 	log     *slog.Logger
 
 	mu    sync.Mutex
 	asked []candidate // bounded by the number of sessions
-	left  []*Session  // ended the last session of their users; bounded by the logins that fit into a round
+	left  []departure // bounded by the logins that fit into a round
 
 	kick chan struct{} // one slot: something is asked; full means it will be seen anyway
 	stop context.CancelFunc
@@ -47,6 +50,12 @@ type admission struct {
 type candidate struct {
 	session  *Session
 	deadline time.Time
+}
+
+// departure is the end of a user's last session here.
+type departure struct {
+	last     *Session
+	announce bool
 }
 
 func (a *admission) start() {
@@ -70,10 +79,11 @@ func (a *admission) ask(s *Session) {
 	a.wake()
 }
 
-// forget has the subscription of a user ended who has no session here any more, unless he is back by then.
-func (a *admission) forget(last *Session) {
+// forget has the subscription of a user ended who has no session here any more, unless he is back by then, and the end of
+// his last session announced after that, if it is to be.
+func (a *admission) forget(last *Session, announce bool) {
 	a.mu.Lock()
-	a.left = append(a.left, last)
+	a.left = append(a.left, departure{last, announce})
 	a.mu.Unlock()
 	a.wake()
 }
@@ -109,8 +119,11 @@ func (a *admission) round(ctx context.Context) (again bool) {
 	a.asked, a.left = nil, nil
 	a.mu.Unlock()
 
-	for _, s := range left {
-		_ = a.subscribe(s) // ends a subscription, unless the user is back and about to be asked for
+	for _, d := range left {
+		_ = a.subscribe(d.last) // ends a subscription, unless the user is back and about to be asked for
+		if d.announce {
+			a.gone(d.last)
+		}
 	}
 	if len(asked) == 0 {
 		return false

@@ -64,7 +64,7 @@ func NewHub(o Options) (*Hub, error) {
 		return nil, err
 	}
 	h.signals = signals
-	h.door = &admission{conn: o.Conn, signals: signals, here: h.here, admit: h.admit, log: h.log}
+	h.door = &admission{conn: o.Conn, signals: signals, here: h.here, admit: h.admit, gone: h.announceLeave, log: h.log}
 	h.door.start()
 	o.Metrics.watch(h)
 	return h, nil
@@ -126,40 +126,54 @@ func (h *Hub) admit(s *Session, confirmed bool) {
 // Leave removes a session, and says so to everybody who saw it, unless [Hub.Drain] has sent it away. Calling it again does
 // nothing.
 func (h *Hub) Leave(s *Session) {
-	h.remove(s)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return
+	last := h.remove(s)
+	announced := h.end(s)
+	switch {
+	case last:
+		h.door.forget(s, announced)
+	case announced:
+		h.announceLeave(s)
 	}
-	s.ended = true
-	if !s.welcomed.Load() {
-		close(s.ready)
-		return
-	}
-	if s.sentAway.Load() {
-		h.o.Roster.Detach(s.ID)
-		return
-	}
-	h.o.Roster.Leave(s.ID)
-	h.o.Announcer.Leave(s.ID)
 }
 
-func (h *Hub) remove(s *Session) {
+// remove takes a session out, and reports whether it was the last of its user.
+func (h *Hub) remove(s *Session) (last bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.sessions[s.ID] != s {
-		return
+		return false
 	}
 	delete(h.sessions, s.ID)
 	rest := slices.DeleteFunc(slices.Clone(h.users[s.token]), func(other *Session) bool { return other == s })
 	if len(rest) > 0 {
 		h.users[s.token] = rest
-		return
+		return false
 	}
 	delete(h.users, s.token)
-	h.door.forget(s)
+	return true
 }
+
+// end notes that a session has ended, takes it out of the lists here, and reports whether presence is to be told.
+func (h *Hub) end(s *Session) (announced bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.ended = true
+	if !s.welcomed.Load() {
+		close(s.ready)
+		return false
+	}
+	if s.sentAway.Load() {
+		h.o.Roster.Detach(s.ID)
+		return false
+	}
+	h.o.Roster.Leave(s.ID)
+	return true
+}
+
+func (h *Hub) announceLeave(s *Session) { h.o.Announcer.Leave(s.ID) }
 
 func (h *Hub) here(token string) bool {
 	h.mu.RLock()

@@ -200,3 +200,18 @@ func TestUnusualUsers(t *testing.T) {
 	}
 	shows(t, alice, "alice")
 }
+
+// Whoever has left the list is offline from then on, whichever gateway held him: not a second later, when nobody has answered.
+func TestWhoHasLeftIsOffline(t *testing.T) {
+	t.Parallel()
+	stack := start(t, local.Options{Gateways: 2})
+	alice := dial(t, stack, 0, client.Options{User: "alice"})
+	for round := range 20 {
+		name := fmt.Sprint("guest ", round)
+		guest := dial(t, stack, round%2, client.Options{User: name})
+		shows(t, alice, "alice", name)
+		guest.Close()
+		shows(t, alice, "alice")
+		outcome(t, alice, "refuse", object{"to": name}, "offline")
+	}
+}
