@@ -8,7 +8,7 @@ const maxFree = 16
 // hands bring messages to their owners, for the readers. Go takes back half of a goroutine's stack when less than a quarter
 // is in use. An owner's work needs 8 KB, and a reader that did it would keep them for the rest of its life, because what it
 // has in use while it waits for the next message is more than a quarter. So a few goroutines have such stacks for all
-// readers. There are never more of them than links.
+// readers. Never more of them are at work than there are links.
 type hands struct {
 	mu        sync.Mutex
 	free      []*hand // the last goes first: of all stacks its is the one that may still be in the processor's cache

@@ -134,16 +134,23 @@ func (f *fixture) poller() *client {
 func (c *client) poll() answer            { c.t.Helper(); return c.do("GET", c.query, "") }
 func (c *client) post(body string) answer { c.t.Helper(); return c.do("POST", c.query, body) }
 
-// polling polls beside the test.
-func (c *client) polling() <-chan answer {
+// beside makes a request beside the test.
+func (c *client) beside(method, body string) <-chan answer {
 	answers := make(chan answer, 1)
 	go func() {
-		a, err := c.try("GET", c.query, "")
+		a, err := c.try(method, c.query, body)
 		if err != nil {
 			a.text = err.Error()
 		}
 		answers <- a
 	}()
+	return answers
+}
+
+// polling polls beside the test.
+func (c *client) polling() <-chan answer {
+	c.t.Helper()
+	answers := c.beside("GET", "")
 	until(c.t, "the poll waits", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
