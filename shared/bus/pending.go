@@ -3,6 +3,7 @@ package bus
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -31,7 +32,7 @@ type sent struct {
 	n        uint64
 	msg      []byte
 	outcome  func(wire.Outcome)
-	deadline time.Time
+	deadline time.Duration // by the table's clock
 
 	retried  bool         // NATS knew no receiver once already
 	answered []string     // gateways that did not deliver it
@@ -60,6 +61,7 @@ type pending struct {
 
 	mu       sync.Mutex
 	closed   bool
+	clock    clock
 	last     uint64
 	byNumber map[uint64]*sent
 	list     sent    // ring of all in byNumber
@@ -73,16 +75,29 @@ func (t *pending) init(publish func(*sent) error, holders func(string) []string)
 	t.byNumber = make(map[uint64]*sent)
 	t.backlogs = make(map[pair]*backlog)
 	t.list.prev, t.list.next = &t.list, &t.list
+	t.clock.ticked = time.Now()
 }
 
+// clock measures the time in which answers could be read. It stands still while the process does, or the machine under it:
+// an answer that waits in the socket meanwhile is not to come too late for that.
+type clock struct {
+	past   time.Duration // until the last tick
+	ticked time.Time
+}
+
+// now is how much time has passed. Of a long time between two ticks it counts the first part.
+func (c *clock) now() time.Duration { return c.past + min(time.Since(c.ticked), 2*expiryTick) }
+
+func (c *clock) tick() { c.past, c.ticked = c.now(), time.Now() }
+
 func (t *pending) send(p *sent) {
-	p.deadline = time.Now().Add(outcomeTimeout)
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()
 		p.outcome(wire.Unavailable)
 		return
 	}
+	p.deadline = t.clock.now() + outcomeTimeout
 	t.last++
 	p.n = t.last
 	if len(t.backlogs) > 0 {
@@ -238,7 +253,11 @@ func (t *pending) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-expiry.C:
+		case <-expiry.C:
+			t.mu.Lock()
+			t.clock.tick()
+			now := t.clock.past
+			t.mu.Unlock()
 			t.expire(now)
 		case <-t.wake:
 		case <-retry.C:
@@ -253,11 +272,12 @@ func (t *pending) watch(ctx context.Context) {
 	}
 }
 
-func (t *pending) expire(now time.Time) {
+// expire gives those their outcome whose time has passed.
+func (t *pending) expire(now time.Duration) {
 	for {
 		t.mu.Lock()
 		p := t.list.next
-		if p == &t.list || now.Before(p.deadline) {
+		if p == &t.list || now < p.deadline {
 			t.mu.Unlock()
 			return
 		}
@@ -365,5 +385,5 @@ func (t *pending) abandon() {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
-	t.expire(time.Now().Add(2 * outcomeTimeout))
+	t.expire(math.MaxInt64)
 }

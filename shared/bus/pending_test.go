@@ -50,6 +50,27 @@ func TestPendingUnknown(t *testing.T) {
 	})
 }
 
+// A gateway that stood still reads then what came meanwhile: time in which it could not does not count.
+func TestPendingStandstill(t *testing.T) {
+	inTable(t, func(x *table) {
+		standstill := &sent{pair: pair{"s", "eve"}, msg: []byte("standstill"), outcome: func(wire.Outcome) { time.Sleep(10 * outcomeTimeout) }}
+		x.send(standstill)
+		x.after(outcomeTimeout / 2)
+		a, _ := x.signal("s", "bob", "a"), x.signal("s", "bob", "b")
+		x.after(outcomeTimeout/2 + expiryTick + 9*outcomeTimeout)
+		x.signal("s", "bob", "c") // before the table notices
+		x.after(outcomeTimeout)
+		x.hasOutcome("a", 0)
+		x.positive(a, wire.Delivered)
+		x.hasOutcome("a", wire.Delivered)
+		x.after(outcomeTimeout / 2)
+		x.hasOutcome("b", wire.Unknown)
+		x.hasOutcome("c", 0)
+		x.after(outcomeTimeout / 2)
+		x.hasOutcome("c", wire.Unknown)
+	})
+}
+
 func TestPendingUnavailable(t *testing.T) {
 	inTable(t, func(x *table) {
 		x.fail(ErrAway)
