@@ -22,7 +22,7 @@ test: ## run all tests with the race detector, and each service's alone, without
 	.ci/chromium
 	.ci/node
 	go test -race -timeout 15m $$(go list $(PACKAGES) | grep -v beckon/local)
-	go test -race -timeout 15m -count=1 $$(go list ./local/... | grep -v beckon/local/browser) # they build programs and read files that go's cache does not see
+	go test -race -timeout 15m -count=1 -p 1 $$(go list ./local/... | grep -v beckon/local/browser) # they build programs and read files that go's cache does not see, and each wants the machine for itself
 	go test -race -timeout 20m -count=1 -p 1 ./local/browser/... # one browser at a time: a call takes all the CPU there is
 	cd gateway && GOWORK=off go test ./...
 	cd presence && GOWORK=off go test ./...

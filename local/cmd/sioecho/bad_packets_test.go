@@ -29,13 +29,13 @@ func TestBadPacketsClose(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
 		for name, bad := range badPackets {
 			t.Run(name, func(t *testing.T) {
-				tell(t, "WebSocket", func(t testing.TB) {
+				t.Run("WebSocket", func(t *testing.T) {
 					s := openWebSocket(t, e)
 					s.ready()
 					s.try(text(bad))
 					s.ends()
 				})
-				tell(t, "polling", func(t testing.TB) {
+				t.Run("polling", func(t *testing.T) {
 					s := openPolling(t, e)
 					s.ready()
 					post(t, s.transport.(*polling).url, bad).badRequest(t)
@@ -63,7 +63,7 @@ func TestBadPayloadsClose(t *testing.T) {
 		"a separator, then a message":     "\x1e4hello",
 		"two separators between messages": "4hello\x1e\x1e4hello",
 	} {
-		tell(t, name, func(t testing.TB) {
+		t.Run(name, func(t *testing.T) {
 			url := openPolling(t, engine).transport.(*polling).url
 			post(t, url, bad).badRequest(t)
 			// What came before may be answered, then the session is over.
@@ -98,20 +98,18 @@ func TestIdlePacketsHarmNobody(t *testing.T) {
 }
 
 func TestNothingIsHeardAfterAClosePacket(t *testing.T) {
-	steadily(t, func(t testing.TB) {
-		url := openPolling(t, engine).transport.(*polling).url
-		if a := post(t, url, "1\x1e4hello"); a.status != http.StatusBadRequest {
-			a.is(t, http.StatusOK, "ok")
-		}
-		get(t, url).refusal(t, 1, "Session ID unknown")
-		engine.takesOthers(t)
-	})
+	url := openPolling(t, engine).transport.(*polling).url
+	if a := post(t, url, "1\x1e4hello"); a.status != http.StatusBadRequest {
+		a.is(t, http.StatusOK, "ok")
+	}
+	get(t, url).refusal(t, 1, "Session ID unknown")
+	engine.serves(t)
 }
 
 func TestCountlessPacketsInOnePayload(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
 		for name, one := range map[string]string{"empty messages": "4", "empty binary messages": "b", "pongs": "3", "noops": "6", "events": `42["message"]`, "nothing": ""} {
-			tell(t, name, func(t testing.TB) {
+			t.Run(name, func(t *testing.T) {
 				n := min(100_000, maxPayload/(len(one)+1))
 				s := openPolling(t, e)
 				s.ready()
@@ -250,7 +248,7 @@ func closes(t *testing.T, packets []packet) {
 		}
 		s.ends()
 	})
-	tell(t, "polling, in one payload", func(t testing.TB) {
+	t.Run("polling, in one payload", func(t *testing.T) {
 		s := openPolling(t, socketio)
 		s.connect("")
 		s.try(packets...)
@@ -293,7 +291,7 @@ func TestEventsWithUnusualNamesAreOrdinary(t *testing.T) {
 
 // Attachments may take their time. Heartbeats go on meanwhile.
 func TestAttachmentsThatNeverCome(t *testing.T) {
-	onEachAtOnce(t, socketio, func(t testing.TB, open func() *session) {
+	onEach(t, socketio, func(t testing.TB, open func() *session) {
 		s := open()
 		s.connect("")
 		s.say(text(`452-["message",`+attachments(2)+`]`), binary("\x01"))

@@ -32,7 +32,7 @@ func TestForeignSessionIDs(t *testing.T) {
 			"one that is there, and more":        openWebSocket(t, e).sid + "x",
 			"one that is there, in a wrong case": swapCase(openWebSocket(t, e).sid),
 		} {
-			tell(t, name, func(t testing.TB) {
+			t.Run(name, func(t *testing.T) {
 				sid := "&sid=" + url.QueryEscape(sid)
 				for _, method := range []string{http.MethodGet, http.MethodPost} {
 					request(t, method, e.url(pollingQuery+sid), "").refusal(t, 1, "Session ID unknown")
@@ -46,7 +46,7 @@ func TestForeignSessionIDs(t *testing.T) {
 		}
 		t.Run("empty", func(t *testing.T) { // no id at all, or one that nobody has
 			if a := get(t, e.url(pollingQuery+"&sid=")); a.status == http.StatusOK {
-				opened(t, a.body, "websocket")
+				opened(t, e, a.body, "websocket")
 			} else {
 				a.refusal(t, 1, "Session ID unknown")
 			}
@@ -87,7 +87,7 @@ func TestSocketIOSessionIDIsNoKey(t *testing.T) {
 
 // A session that began as a WebSocket has no polling.
 func TestPollingOfAWebSocketSession(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		s := openWebSocket(t, e)
 		s.ready()
 		get(t, e.url(pollingQuery+"&sid="+s.sid)).badRequest(t)
@@ -100,7 +100,7 @@ func TestPollingOfAWebSocketSession(t *testing.T) {
 func TestVersionAtTheUpgradeIsIgnored(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
 		for name, version := range map[string]string{"changed": "EIO=3&", "of nonsense": "EIO=abc&", "empty": "EIO=&", "omitted": ""} {
-			tell(t, name, func(t testing.TB) {
+			t.Run(name, func(t *testing.T) {
 				s := openPolling(t, e)
 				ws := dial(t, e, version+"transport=websocket&sid="+s.sid)
 				ws.sid = s.sid
@@ -118,7 +118,7 @@ func TestVersionAtTheUpgradeIsIgnored(t *testing.T) {
 func TestOtherMethodsInASession(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
 		for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete, "BREW"} {
-			tell(t, method, func(t testing.TB) {
+			t.Run(method, func(t *testing.T) {
 				s := openPolling(t, e)
 				s.ready()
 				request(t, method, s.transport.(*polling).url, "4hello").badRequest(t)
@@ -130,7 +130,7 @@ func TestOtherMethodsInASession(t *testing.T) {
 }
 
 func TestPollWithABody(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		request(t, http.MethodGet, e.url(pollingQuery), "4hello").badRequest(t)
 		s := openPolling(t, e)
 		s.ready()
@@ -150,7 +150,7 @@ func TestPostThatIsTooLong(t *testing.T) {
 			"one byte":                   {maxPayload + 1, false},
 			"one byte of unknown length": {maxPayload + 1, true},
 		} {
-			tell(t, name, func(t testing.TB) {
+			t.Run(name, func(t *testing.T) {
 				s := openPolling(t, e)
 				s.ready()
 				var body io.Reader = strings.NewReader("4" + strings.Repeat("x", test.bytes-1))
@@ -170,7 +170,7 @@ func TestPostThatIsTooLong(t *testing.T) {
 					t.Errorf("%s, want 413", resp.Status)
 				}
 				s.goesOnOrEnds()
-				e.takesOthers(t)
+				e.serves(t)
 			})
 		}
 	})
@@ -182,7 +182,7 @@ func TestWebSocketMessageThatIsTooLong(t *testing.T) {
 			"text":   text("4" + strings.Repeat("x", maxPayload)),
 			"binary": binary(strings.Repeat("x", maxPayload+1)),
 		} {
-			tell(t, name, func(t testing.TB) {
+			t.Run(name, func(t *testing.T) {
 				s := openWebSocket(t, e)
 				s.try(p)
 				s.ends()
@@ -193,12 +193,12 @@ func TestWebSocketMessageThatIsTooLong(t *testing.T) {
 }
 
 func TestOctetStream(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		s := openPolling(t, e)
 		s.ready()
 		request(t, http.MethodPost, s.transport.(*polling).url, "\x04hello", "Content-Type", "application/octet-stream").badRequest(t)
 		s.goesOnOrEnds()
-		e.takesOthers(t)
+		e.serves(t)
 	})
 }
 
@@ -245,28 +245,28 @@ func half(t testing.TB, s *session, start string, length int) net.Conn {
 }
 
 func TestTwoPostsAtOnce(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		s := openPolling(t, e)
 		s.ready()
 		half(t, s, "4he", len("4hello"))
 		post(t, s.transport.(*polling).url, "4hello").badRequest(t)
 		s.ends()
-		e.takesOthers(t)
+		e.serves(t)
 	})
 }
 
 func TestAbortedPost(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		s := openPolling(t, e)
 		s.ready()
 		half(t, s, "4he", len("4hello")).Close()
 		s.goesOnOrEnds()
-		e.takesOthers(t)
+		e.serves(t)
 	})
 }
 
 func TestAbortedPollClosesTheSession(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		s := openPolling(t, e)
 		s.ready()
 		abortedPoll(t, s)
@@ -282,7 +282,7 @@ func TestAbortedPollClosesTheSession(t *testing.T) {
 				t.Fatal("the session is still open")
 			}
 		}
-		e.takesOthers(t)
+		e.serves(t)
 	})
 }
 
@@ -313,7 +313,7 @@ func TestProbeOfNonsense(t *testing.T) {
 			text(""), text("abc"), text("0"), text("1"), text("2"), text("2prob"), text("2probe "), text("3probe"), text("4hello"), text("7"),
 			text("\xff"), binary("2probe"), binary(""),
 		} {
-			tell(t, p.String(), func(t testing.TB) {
+			t.Run(p.String(), func(t *testing.T) {
 				s := openPolling(t, e)
 				s.ready()
 				ws := dial(t, e, socketQuery+"&sid="+s.sid)
@@ -325,7 +325,7 @@ func TestProbeOfNonsense(t *testing.T) {
 				ws.goesOn()
 			})
 		}
-		tell(t, "after a probe", func(t testing.TB) {
+		t.Run("after a probe", func(t *testing.T) {
 			s := openPolling(t, e)
 			s.ready()
 			ws := probe(t, s)
@@ -333,7 +333,7 @@ func TestProbeOfNonsense(t *testing.T) {
 			ws.ends()
 			s.goesOn()
 		})
-		tell(t, "an upgrade without a probe", func(t testing.TB) {
+		t.Run("an upgrade without a probe", func(t *testing.T) {
 			s := openPolling(t, e)
 			s.ready()
 			ws := dial(t, e, socketQuery+"&sid="+s.sid)
@@ -347,13 +347,13 @@ func TestProbeOfNonsense(t *testing.T) {
 }
 
 func TestProbeThatIsGivenUp(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		s := openPolling(t, e)
 		s.ready()
 		probe(t, s).transport.(socket).Close()
 		s.goesOn()
 		upgradesInTheEnd(t, s)
-		e.takesOthers(t)
+		e.serves(t)
 	})
 }
 
@@ -361,56 +361,34 @@ func TestProbeThatIsGivenUp(t *testing.T) {
 func TestProbeThatNeverUpgrades(t *testing.T) {
 	t.Parallel()
 	const upgradeTimeout = 10 * time.Second
-	kinds := map[string][]packet{"says nothing": nil, "does no more than probe": texts("2probe")}
-	const each = 4 // a machine may falter often in ten seconds, and one session of each kind is to outlive that
 	type try struct {
-		kind   string
+		name   string
 		polled *session
-		lost   error
+		ws     *session
+		since  time.Time
 	}
-	steadily(t, func(t testing.TB) {
-		var tries []*try
-		ended := make(chan struct{}, 2*len(kinds)*each) // one for each WebSocket
-		for range each {
-			for kind, first := range kinds {
-				for _, e := range []*echoServer{engine, socketio} {
-					s := openPolling(t, e)
-					s.ready()
-					ws := dial(t, e, socketQuery+"&sid="+s.sid)
-					ws.say(first...)
-					go func() { // it ends with the WebSocket
-						for err := error(nil); err == nil; {
-							_, err = ws.read()
-						}
-						ended <- struct{}{}
-					}()
-					tries = append(tries, &try{kind: e.mode + ", " + kind, polled: s})
-				}
-			}
-			until(t, time.Now().Add(pingInterval/each/2)) // so that not all of them wait for a pong at once
+	var tries []try
+	for name, first := range map[string][]packet{"says nothing": nil, "does no more than probe": texts("2probe")} {
+		for _, e := range []*echoServer{engine, socketio} {
+			s := openPolling(t, e)
+			s.ready()
+			since := time.Now()
+			ws := dial(t, e, socketQuery+"&sid="+s.sid)
+			ws.say(first...)
+			s.goesOn()
+			tries = append(tries, try{e.mode + ", " + name, s, ws, since})
 		}
-		for since := time.Now(); len(ended) < cap(ended); {
-			for _, try := range tries {
-				if try.lost == nil {
-					try.lost = try.polled.greet()
-				}
-			}
-			if d := time.Since(since); d > upgradeTimeout+connectTimeout {
-				t.Fatalf("%d of %d WebSockets have ended after %v", len(ended), cap(ended), d)
-			}
-			until(t, time.Now().Add(pingInterval/10))
+	}
+	for _, try := range tries {
+		for err := error(nil); err == nil; { // reads are bounded
+			_, err = try.ws.read()
 		}
-		left := make(map[string]bool)
-		for _, try := range tries {
-			if try.lost == nil {
-				left[try.kind] = true
-				upgradesInTheEnd(t, try.polled)
-			}
+		if d := time.Since(try.since); d < upgradeTimeout {
+			t.Errorf("%s: the WebSocket ended after %v", try.name, d)
 		}
-		if len(left) < 2*len(kinds) {
-			t.Errorf("sessions are left only of these: %v", left)
-		}
-	})
+		try.polled.goesOn()
+		upgradesInTheEnd(t, try.polled)
+	}
 }
 
 func TestBadWebSocketFrames(t *testing.T) {
@@ -424,7 +402,7 @@ func TestBadWebSocketFrames(t *testing.T) {
 			"ping that is too long":   append([]byte{0x89, 0xfe, 0, 126, 0, 0, 0, 0}, make([]byte, 126)...),
 			"negative length":         {0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
 		} {
-			tell(t, name, func(t testing.TB) {
+			t.Run(name, func(t *testing.T) {
 				s := openWebSocket(t, e)
 				if _, err := s.transport.(socket).NetConn().Write(frame); err != nil {
 					t.Fatal(err)
@@ -432,7 +410,7 @@ func TestBadWebSocketFrames(t *testing.T) {
 				s.isCut()
 			})
 		}
-		tell(t, "invalid close code", func(t testing.TB) {
+		t.Run("invalid close code", func(t *testing.T) {
 			s := openWebSocket(t, e)
 			if err := s.transport.(socket).WriteMessage(websocket.CloseMessage, []byte{0, 1}); err != nil {
 				t.Fatal(err)
@@ -446,7 +424,7 @@ func TestBadWebSocketFrames(t *testing.T) {
 func TestPagesOfOtherOrigins(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
 		origin := []string{"Origin", "https://elsewhere.example"}
-		tell(t, "preflight", func(t testing.TB) {
+		t.Run("preflight", func(t *testing.T) {
 			a := request(t, http.MethodOptions, e.url(pollingQuery), "", append(origin,
 				"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type")...)
 			if a.status/100 != 2 || a.body != "" {
@@ -462,7 +440,7 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 				t.Errorf("allowed headers %q", got)
 			}
 		})
-		tell(t, "preflight in a session", func(t testing.TB) {
+		t.Run("preflight in a session", func(t *testing.T) {
 			s := openPolling(t, e)
 			s.ready()
 			a := request(t, http.MethodOptions, s.transport.(*polling).url, "", append(origin, "Access-Control-Request-Method", "POST")...)
@@ -471,9 +449,9 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 			}
 			s.goesOn()
 		})
-		tell(t, "requests", func(t testing.TB) {
+		t.Run("requests", func(t *testing.T) {
 			open := request(t, http.MethodGet, e.url(pollingQuery), "", origin...)
-			url := e.url(pollingQuery + "&sid=" + opened(t, open.body, "websocket").SID)
+			url := e.url(pollingQuery + "&sid=" + opened(t, e, open.body, "websocket").SID)
 			for what, a := range map[string]answer{
 				"handshake": open,
 				"POST":      request(t, http.MethodPost, url, "3", origin...),
@@ -485,7 +463,7 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 				}
 			}
 		})
-		tell(t, "WebSocket", func(t testing.TB) {
+		t.Run("WebSocket", func(t *testing.T) {
 			conn, _, err := websocket.DefaultDialer.DialContext(limited(t), "ws"+strings.TrimPrefix(e.url(socketQuery), "http"), http.Header{"Origin": {origin[1]}})
 			if err != nil {
 				t.Fatal(err)
@@ -507,7 +485,7 @@ func TestBrokenRequests(t *testing.T) {
 			"an upgrade of long ago":   "GET " + e.path + "?" + socketQuery + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
 			"an upgrade without a key": "GET " + e.path + "?" + socketQuery + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n",
 		} {
-			tell(t, name, func(t testing.TB) {
+			t.Run(name, func(t *testing.T) {
 				conn := e.raw(t)
 				if _, err := io.WriteString(conn, raw); err != nil {
 					t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestClientClosesAPollingSession(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		// The close packet may overtake the poll, which then comes too late: again.
 		for range 20 {
 			url := openPolling(t, e).transport.(*polling).url
@@ -26,7 +26,7 @@ func TestClientClosesAPollingSession(t *testing.T) {
 }
 
 func TestClientClosesAPollingSessionWithoutAPoll(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		url := openPolling(t, e).transport.(*polling).url
 		post(t, url, "1").is(t, http.StatusOK, "ok")
 		get(t, url).refusal(t, 1, "Session ID unknown")
@@ -36,12 +36,12 @@ func TestClientClosesAPollingSessionWithoutAPoll(t *testing.T) {
 
 func TestClientClosesAWebSocketSession(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
-		tell(t, "by a packet", func(t testing.TB) {
+		t.Run("by a packet", func(t *testing.T) {
 			s := openWebSocket(t, e)
 			s.say(text("1"))
 			s.ends()
 		})
-		tell(t, "by a close frame", func(t testing.TB) {
+		t.Run("by a close frame", func(t *testing.T) {
 			s := openWebSocket(t, e)
 			frame := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 			if err := s.transport.(socket).WriteMessage(websocket.CloseMessage, frame); err != nil {

@@ -7,18 +7,18 @@ import (
 )
 
 func TestHandshakeOpensASession(t *testing.T) {
-	both(t, func(t *testing.T, e *echoServer) {
-		tell(t, "polling", func(t testing.TB) {
+	inHaste(t, func(t *testing.T, e *echoServer) {
+		t.Run("polling", func(t *testing.T) {
 			first := get(t, e.url(pollingQuery))
 			if first.status != http.StatusOK || first.header.Get("Content-Type") != "text/plain; charset=UTF-8" || first.header.Get("Cache-Control") != "no-store" {
 				t.Fatalf("%v with %v", first, first.header)
 			}
 			second := get(t, e.url(pollingQuery+"&t=ignored"))
-			if opened(t, first.body, "websocket").SID == opened(t, second.body, "websocket").SID {
+			if opened(t, e, first.body, "websocket").SID == opened(t, e, second.body, "websocket").SID {
 				t.Error("two sessions have the same id")
 			}
 		})
-		tell(t, "WebSocket", func(t testing.TB) {
+		t.Run("WebSocket", func(t *testing.T) {
 			if first, second := openWebSocket(t, e), openWebSocket(t, e); first.sid == second.sid {
 				t.Error("two sessions have the same id")
 			}
@@ -49,7 +49,7 @@ var handshakes = []struct {
 func TestHandshakeFailsWithABadQuery(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
 		for _, h := range handshakes {
-			tell(t, h.name, func(t testing.TB) {
+			t.Run(h.name, func(t *testing.T) {
 				get(t, e.url(strings.ReplaceAll(h.query, "TRANSPORT", "polling"))).refusal(t, h.code, h.message)
 				_, a, err := dialSocket(t, e, strings.ReplaceAll(h.query, "TRANSPORT", "websocket"))
 				if err == nil {
@@ -64,11 +64,11 @@ func TestHandshakeFailsWithABadQuery(t *testing.T) {
 func TestHandshakeFailsWithABadMethod(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, "BREW"} {
-			tell(t, method, func(t testing.TB) {
+			t.Run(method, func(t *testing.T) {
 				request(t, method, e.url(pollingQuery), "").refusal(t, 2, "Bad handshake method")
 			})
 		}
-		tell(t, http.MethodHead, func(t testing.TB) {
+		t.Run(http.MethodHead, func(t *testing.T) {
 			request(t, http.MethodHead, e.url(pollingQuery), "").badRequest(t)
 		})
 	})
@@ -76,10 +76,10 @@ func TestHandshakeFailsWithABadMethod(t *testing.T) {
 
 func TestHandshakeFailsWhereTransportAndRequestDiffer(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
-		tell(t, "websocket without an upgrade", func(t testing.TB) {
+		t.Run("websocket without an upgrade", func(t *testing.T) {
 			get(t, e.url(socketQuery)).refusal(t, 3, "Bad request")
 		})
-		tell(t, "an upgrade for polling", func(t testing.TB) {
+		t.Run("an upgrade for polling", func(t *testing.T) {
 			if _, a, err := dialSocket(t, e, pollingQuery); err == nil || a.status == http.StatusSwitchingProtocols {
 				t.Fatalf("a WebSocket was made: %v", a)
 			}

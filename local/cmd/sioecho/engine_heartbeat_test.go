@@ -10,8 +10,8 @@ import (
 const early = pingInterval / 3
 
 func TestHeartbeatKeepsASession(t *testing.T) {
-	both(t, func(t *testing.T, e *echoServer) {
-		onEachAtOnce(t, e, func(t testing.TB, open func() *session) {
+	inHaste(t, func(t *testing.T, e *echoServer) {
+		steadilyOnEach(t, e, func(t testing.TB, open func() *session) {
 			s := open()
 			s.ready()
 			for range 3 {
@@ -29,7 +29,7 @@ func TestHeartbeatKeepsASession(t *testing.T) {
 
 // The session is over the very moment that its time is: who asks then is told so.
 func TestPollingSessionIsClosedUponPingTimeout(t *testing.T) {
-	both(t, func(t *testing.T, e *echoServer) {
+	inHaste(t, func(t *testing.T, e *echoServer) {
 		t.Parallel()
 		steadily(t, func(t testing.TB) {
 			var urls []string
@@ -51,7 +51,7 @@ func TestPollingSessionIsClosedUponPingTimeout(t *testing.T) {
 }
 
 func TestWaitingPollIsReleasedUponPingTimeout(t *testing.T) {
-	both(t, func(t *testing.T, e *echoServer) {
+	inHaste(t, func(t *testing.T, e *echoServer) {
 		t.Parallel()
 		steadily(t, func(t testing.TB) {
 			url := openPolling(t, e).transport.(*polling).url
@@ -67,7 +67,7 @@ func TestWaitingPollIsReleasedUponPingTimeout(t *testing.T) {
 }
 
 func TestWebSocketSessionIsClosedUponPingTimeout(t *testing.T) {
-	both(t, func(t *testing.T, e *echoServer) {
+	inHaste(t, func(t *testing.T, e *echoServer) {
 		t.Parallel()
 		steadily(t, func(t testing.TB) {
 			s := openWebSocket(t, e)

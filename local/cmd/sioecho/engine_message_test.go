@@ -18,7 +18,7 @@ func TestMessagesOfPollingAreSentAndReceived(t *testing.T) {
 		"text that looks like more": "4b\x1e44\x1e41\x1e4{}\x1e42probe",
 		"text outside of ASCII":     "4h\u00e9llo \u20ac \U0001f642 \u2028 \x00",
 	} {
-		tell(t, name, func(t testing.TB) {
+		t.Run(name, func(t *testing.T) {
 			s := openPolling(t, engine)
 			url := s.transport.(*polling).url
 			a := post(t, url, payload)
@@ -42,7 +42,7 @@ func TestMessagesOfWebSocketAreSentAndReceived(t *testing.T) {
 		"text that looks like more": texts("4b", "44", "41", "4{}", "42probe", "4a\x1e4b"),
 		"text outside of ASCII":     texts("4h\u00e9llo \u20ac \U0001f642 \u2028 \x00"),
 	} {
-		tell(t, name, func(t testing.TB) {
+		t.Run(name, func(t *testing.T) {
 			s := openWebSocket(t, engine)
 			s.say(packets...)
 			s.hears(packets...)
@@ -51,12 +51,10 @@ func TestMessagesOfWebSocketAreSentAndReceived(t *testing.T) {
 }
 
 func TestMessageReleasesAWaitingPoll(t *testing.T) {
-	steadily(t, func(t testing.TB) {
-		s := openPolling(t, engine)
-		poll := waiting(t, s.transport.(*polling).url)
-		s.say(text("4hello"))
-		poll.answer(t).is(t, http.StatusOK, "4hello")
-	})
+	s := openPolling(t, engine)
+	poll := waiting(t, s.transport.(*polling).url)
+	s.say(text("4hello"))
+	poll.answer(t).is(t, http.StatusOK, "4hello")
 }
 
 func TestMessagesKeepTheirOrder(t *testing.T) {
@@ -86,12 +84,12 @@ func TestMessagesAsLongAsMaxPayload(t *testing.T) {
 }
 
 func TestSessionIsClosedUponAnInvalidPacket(t *testing.T) {
-	tell(t, "polling", func(t testing.TB) {
+	t.Run("polling", func(t *testing.T) {
 		url := openPolling(t, engine).transport.(*polling).url
 		post(t, url, "abc").badRequest(t)
 		get(t, url).refusal(t, 1, "Session ID unknown")
 	})
-	tell(t, "WebSocket", func(t testing.TB) {
+	t.Run("WebSocket", func(t *testing.T) {
 		s := openWebSocket(t, engine)
 		s.say(text("abc"))
 		s.ends()
@@ -99,7 +97,7 @@ func TestSessionIsClosedUponAnInvalidPacket(t *testing.T) {
 }
 
 func TestSessionIsClosedUponDuplicatePolls(t *testing.T) {
-	onBoth(t, func(t testing.TB, e *echoServer) {
+	both(t, func(t *testing.T, e *echoServer) {
 		url := openPolling(t, e).transport.(*polling).url
 		first := waiting(t, url)
 		second := waiting(t, url+"&t=second")
@@ -110,6 +108,6 @@ func TestSessionIsClosedUponDuplicatePolls(t *testing.T) {
 		a.is(t, http.StatusOK, "1")
 		b.badRequest(t)
 		get(t, url).refusal(t, 1, "Session ID unknown")
-		e.takesOthers(t)
+		e.serves(t)
 	})
 }

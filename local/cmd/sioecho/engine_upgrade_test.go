@@ -18,7 +18,7 @@ func probe(t testing.TB, s *session) *session {
 
 func TestUpgradeFromPollingToWebSocket(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
-		tell(t, "before a poll", func(t testing.TB) {
+		t.Run("before a poll", func(t *testing.T) {
 			s := openPolling(t, e)
 			ws := probe(t, s)
 			get(t, s.transport.(*polling).url).is(t, http.StatusOK, "6")
@@ -26,7 +26,7 @@ func TestUpgradeFromPollingToWebSocket(t *testing.T) {
 			ws.ready()
 			ws.goesOn()
 		})
-		tell(t, "while a poll waits", func(t testing.TB) {
+		t.Run("while a poll waits", func(t *testing.T) {
 			s := openPolling(t, e)
 			poll := waiting(t, s.transport.(*polling).url)
 			ws := probe(t, s)
@@ -35,13 +35,13 @@ func TestUpgradeFromPollingToWebSocket(t *testing.T) {
 			ws.ready()
 			ws.goesOn()
 		})
-		tell(t, "without a poll", func(t testing.TB) {
+		t.Run("without a poll", func(t *testing.T) {
 			ws := probe(t, openPolling(t, e))
 			ws.say(text("5"))
 			ws.ready()
 			ws.goesOn()
 		})
-		tell(t, "when a namespace is connected", func(t testing.TB) {
+		t.Run("when a namespace is connected", func(t *testing.T) {
 			s := openPolling(t, e)
 			s.ready()
 			ws := probe(t, s)
@@ -53,7 +53,7 @@ func TestUpgradeFromPollingToWebSocket(t *testing.T) {
 }
 
 func TestUpgradedSessionIsKeptByHeartbeats(t *testing.T) {
-	both(t, func(t *testing.T, e *echoServer) {
+	inHaste(t, func(t *testing.T, e *echoServer) {
 		t.Parallel()
 		steadily(t, func(t testing.TB) {
 			s := openPolling(t, e)
@@ -73,35 +73,31 @@ func TestUpgradedSessionIsKeptByHeartbeats(t *testing.T) {
 
 // What the server has for the client waits for the new transport, or comes by the old one, but never twice and in order.
 func TestUpgradeLosesNoMessage(t *testing.T) {
-	steadily(t, func(t testing.TB) {
-		s := openPolling(t, engine)
-		s.say(texts("4one")...)
-		s.hears(texts("4one")...)
-		ws := probe(t, s)
-		get(t, s.transport.(*polling).url).is(t, http.StatusOK, "6")
-		s.say(texts("4two", "4three")...)
-		s.say(binary("four"))
-		ws.say(texts("5", "4five")...)
-		ws.hears(text("4two"), text("4three"), binary("four"), text("4five"))
-	})
+	s := openPolling(t, engine)
+	s.say(texts("4one")...)
+	s.hears(texts("4one")...)
+	ws := probe(t, s)
+	get(t, s.transport.(*polling).url).is(t, http.StatusOK, "6")
+	s.say(texts("4two", "4three")...)
+	s.say(binary("four"))
+	ws.say(texts("5", "4five")...)
+	ws.hears(text("4two"), text("4three"), binary("four"), text("4five"))
 }
 
 func TestPollingGoesOnUntilTheUpgrade(t *testing.T) {
-	steadily(t, func(t testing.TB) {
-		s := openPolling(t, engine)
-		ws := probe(t, s)
-		for range 3 {
-			s.say(text("4by polling"))
-			s.hears(text("4by polling"))
-		}
-		ws.say(texts("5", "4by WebSocket")...)
-		ws.hears(text("4by WebSocket"))
-	})
+	s := openPolling(t, engine)
+	ws := probe(t, s)
+	for range 3 {
+		s.say(text("4by polling"))
+		s.hears(text("4by polling"))
+	}
+	ws.say(texts("5", "4by WebSocket")...)
+	ws.hears(text("4by WebSocket"))
 }
 
 func TestHTTPRequestsAfterTheUpgradeAreRefused(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
-		tell(t, "when it is done", func(t testing.TB) {
+		t.Run("when it is done", func(t *testing.T) {
 			s := openPolling(t, e)
 			ws := probe(t, s)
 			ws.say(text("5"))
@@ -111,7 +107,7 @@ func TestHTTPRequestsAfterTheUpgradeAreRefused(t *testing.T) {
 			post(t, s.transport.(*polling).url, "4hello").badRequest(t)
 			ws.goesOn()
 		})
-		tell(t, "when it has only been written", func(t testing.TB) {
+		t.Run("when it has only been written", func(t *testing.T) {
 			for range 20 {
 				s := openPolling(t, e)
 				ws := dial(t, e, socketQuery+"&sid="+s.sid)
@@ -140,7 +136,7 @@ func turnedAway(t testing.TB, e *echoServer, query string) {
 
 func TestSecondWebSocketOfASessionIsClosed(t *testing.T) {
 	both(t, func(t *testing.T, e *echoServer) {
-		tell(t, "after the upgrade", func(t testing.TB) {
+		t.Run("after the upgrade", func(t *testing.T) {
 			s := openPolling(t, e)
 			ws := probe(t, s)
 			ws.say(text("5"))
@@ -149,7 +145,7 @@ func TestSecondWebSocketOfASessionIsClosed(t *testing.T) {
 			turnedAway(t, e, socketQuery+"&sid="+s.sid)
 			ws.goesOn()
 		})
-		tell(t, "when the upgrade has only been written", func(t testing.TB) {
+		t.Run("when the upgrade has only been written", func(t *testing.T) {
 			for range 20 {
 				s := openPolling(t, e)
 				ws := dial(t, e, socketQuery+"&sid="+s.sid)
@@ -160,7 +156,7 @@ func TestSecondWebSocketOfASessionIsClosed(t *testing.T) {
 				ws.goesOn()
 			}
 		})
-		tell(t, "during the upgrade", func(t testing.TB) {
+		t.Run("during the upgrade", func(t *testing.T) {
 			s := openPolling(t, e)
 			ws := probe(t, s)
 			turnedAway(t, e, socketQuery+"&sid="+s.sid)
@@ -168,7 +164,7 @@ func TestSecondWebSocketOfASessionIsClosed(t *testing.T) {
 			ws.ready()
 			ws.goesOn()
 		})
-		tell(t, "of a session that began as a WebSocket", func(t testing.TB) {
+		t.Run("of a session that began as a WebSocket", func(t *testing.T) {
 			s := openWebSocket(t, e)
 			s.ready()
 			turnedAway(t, e, socketQuery+"&sid="+s.sid)

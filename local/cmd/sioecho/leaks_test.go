@@ -156,10 +156,12 @@ func TestRudeSessionsLeaveNothingBehind(t *testing.T) {
 func (e *echoServer) misbehave(t *testing.T, n int) {
 	t.Helper()
 	for name, session := range rude {
-		tell(t, name, func(t testing.TB) {
-			for range n {
-				session(t, e)
-			}
+		t.Run(name, func(t *testing.T) {
+			steadily(t, func(t testing.TB) {
+				for range n {
+					session(t, e)
+				}
+			})
 		})
 	}
 	e.serves(t)

@@ -32,8 +32,11 @@ func main() {
 	}
 }
 
-// options are what the documents ask for.
-var options = engineio.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond, MaxPayload: 1_000_000}
+// What the documents ask for.
+var (
+	options     = engineio.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond, MaxPayload: 1_000_000}
+	connectTime = time.Second
+)
 
 // run serves until ctx ends, and says where.
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -103,7 +106,7 @@ func (echo) Closed(engineio.Reason) {}
 // socketEcho tells who connects what he said of himself, and sends events back.
 func socketEcho() *sio.Server {
 	return sio.New(sio.Options{
-		Engine: options, ConnectTimeout: time.Second, Namespaces: []string{"/", "/custom"},
+		Engine: options, ConnectTimeout: connectTime, Namespaces: []string{"/", "/custom"},
 		Connect: func(s *sio.Socket) {
 			s.Accept(rand.Text())
 			s.Emit("auth", sio.Args{Values: []json.RawMessage{s.Auth}})

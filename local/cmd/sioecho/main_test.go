@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,8 +29,15 @@ const patience = 30 * time.Second
 // asMain makes this program the echo server itself, race detector included.
 const asMain = "SIOECHO_TEST_AS_MAIN"
 
+// patient, as the first argument, makes that a server which waits for its clients.
+const patient = "patient"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asMain) != "" {
+		if len(os.Args) > 1 && os.Args[1] == patient {
+			os.Args = slices.Delete(os.Args, 1, 2)
+			options.PingTimeout, connectTime = patience, patience
+		}
 		if err := serveInsides(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -40,8 +48,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(withServers{m})
 }
 
-// The two servers that the tests share. Each is a process of its own, as the protocols' documents want it: a black box.
-var engine, socketio *echoServer
+// The servers that the tests share, each a process of its own: a black box. Those that are as the documents ask have 200 ms
+// for a pong, and so have the tests of such times. All others have patient servers: no machine is too slow for what they are
+// about.
+var engine, socketio, hastyEngine, hastySocketio *echoServer
 
 // withServers are the tests between the servers' start and their end, which must be in order.
 type withServers struct{ m *testing.M }
@@ -54,14 +64,24 @@ func (w withServers) Run() (code int) {
 			return 1
 		}
 	}
-	for mode, server := range map[string]**echoServer{"engine": &engine, "socketio": &socketio} {
-		var err error
-		if *server, err = startEcho(context.Background(), mode); err != nil {
+	for _, s := range []struct {
+		server **echoServer
+		mode   string
+		first  []string
+	}{
+		{&engine, "engine", []string{patient}},
+		{&socketio, "socketio", []string{patient}},
+		{&hastyEngine, "engine", nil},
+		{&hastySocketio, "socketio", nil},
+	} {
+		e, err := startEcho(context.Background(), s.mode, s.first...)
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		*s.server = e
 		defer func() {
-			if err := (*server).stop(context.Background()); err != nil {
+			if err := e.stop(context.Background()); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				code = 1
 			}
@@ -83,14 +103,16 @@ func (w withServers) Run() (code int) {
 
 // echoServer is a running echo server.
 type echoServer struct {
-	mode    string
-	addr    string
-	path    string
-	inside  string // the URL of its insides
-	process *proc.Process
+	mode        string
+	pingTimeout time.Duration
+	addr        string
+	path        string
+	inside      string // the URL of its insides
+	process     *proc.Process
 }
 
-func startEcho(ctx context.Context, mode string) (*echoServer, error) {
+// startEcho starts a server, with further arguments before its own.
+func startEcho(ctx context.Context, mode string, first ...string) (*echoServer, error) {
 	addr, err := proc.FreeAddress()
 	if err != nil {
 		return nil, err
@@ -99,14 +121,18 @@ func startEcho(ctx context.Context, mode string) (*echoServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := proc.New(proc.Spec{Name: "sioecho " + mode, Path: self, Args: []string{"-addr", addr, "-mode", mode}, Ready: proc.Listening(addr)})
+	p := proc.New(proc.Spec{Name: "sioecho " + mode, Path: self, Args: append(first, "-addr", addr, "-mode", mode), Ready: proc.Listening(addr)})
 	if err := p.Start(ctx); err != nil {
 		return nil, err
 	}
 	_, rest, _ := strings.Cut(p.Output(), insidePrefix)
 	inside, _, _ := strings.Cut(rest, "\n")
 	path := map[string]string{"engine": "/engine.io/", "socketio": "/socket.io/"}[mode]
-	return &echoServer{mode, addr, path, inside, p}, nil
+	timeout := pingTimeout
+	if slices.Contains(first, patient) {
+		timeout = patience
+	}
+	return &echoServer{mode, timeout, addr, path, inside, p}, nil
 }
 
 // stop ends the server, which must go without complaint: no panic (net/http survives them, and writes them down) and no race
@@ -124,9 +150,9 @@ func (e *echoServer) stop(ctx context.Context) error {
 }
 
 // own is a server for one test only.
-func own(t testing.TB, mode string) *echoServer {
+func own(t testing.TB, mode string, first ...string) *echoServer {
 	t.Helper()
-	e, err := startEcho(t.Context(), mode)
+	e, err := startEcho(t.Context(), mode, first...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,17 +168,20 @@ func own(t testing.TB, mode string) *echoServer {
 // both runs a test against either server: Socket.IO's is an Engine.IO server as well.
 func both(t *testing.T, test func(t *testing.T, e *echoServer)) {
 	t.Helper()
-	for _, e := range []*echoServer{engine, socketio} {
-		t.Run(e.mode, func(t *testing.T) { test(t, e) })
-	}
+	onThese(t, test, engine, socketio)
 }
 
-// onBoth is both for a test that is one story.
-func onBoth(t *testing.T, story func(t testing.TB, e *echoServer)) {
+// inHaste is both, as the documents ask.
+func inHaste(t *testing.T, test func(t *testing.T, e *echoServer)) {
 	t.Helper()
-	both(t, func(t *testing.T, e *echoServer) {
-		steadily(t, func(t testing.TB) { story(t, e) })
-	})
+	onThese(t, test, hastyEngine, hastySocketio)
+}
+
+func onThese(t *testing.T, test func(t *testing.T, e *echoServer), servers ...*echoServer) {
+	t.Helper()
+	for _, e := range servers {
+		t.Run(e.mode, func(t *testing.T) { test(t, e) })
+	}
 }
 
 // url is the server's with a query.

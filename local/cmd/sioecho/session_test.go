@@ -146,7 +146,7 @@ type opening struct {
 }
 
 // opened reads the open packet, which has exactly the keys that the protocol names and what the server is configured with.
-func opened(t testing.TB, raw string, upgrades ...string) opening {
+func opened(t testing.TB, e *echoServer, raw string, upgrades ...string) opening {
 	t.Helper()
 	content, ok := strings.CutPrefix(raw, "0")
 	var keys map[string]json.RawMessage
@@ -166,7 +166,7 @@ func opened(t testing.TB, raw string, upgrades ...string) opening {
 		t.Errorf("open packet %q has more than it should", raw)
 	}
 	if len(o.SID) < 16 || o.Upgrades == nil || strings.Join(o.Upgrades, " ") != strings.Join(upgrades, " ") ||
-		o.PingInterval != int(pingInterval.Milliseconds()) || o.PingTimeout != int(pingTimeout.Milliseconds()) || o.MaxPayload != maxPayload {
+		o.PingInterval != int(pingInterval.Milliseconds()) || o.PingTimeout != int(e.pingTimeout.Milliseconds()) || o.MaxPayload != maxPayload {
 		t.Fatalf("open packet %q", raw)
 	}
 	return o
@@ -270,14 +270,14 @@ var transports = []struct {
 func onEach(t *testing.T, e *echoServer, story func(t testing.TB, open func() *session)) {
 	t.Helper()
 	for _, tr := range transports {
-		tell(t, tr.name, func(t testing.TB) {
+		t.Run(tr.name, func(t *testing.T) {
 			story(t, func() *session { return tr.open(t, e) })
 		})
 	}
 }
 
-// onEachAtOnce is onEach for stories that take their time.
-func onEachAtOnce(t *testing.T, e *echoServer, story func(t testing.TB, open func() *session)) {
+// steadilyOnEach is onEach for the tests of times, which take theirs.
+func steadilyOnEach(t *testing.T, e *echoServer, story func(t testing.TB, open func() *session)) {
 	t.Helper()
 	for _, tr := range transports {
 		t.Run(tr.name, func(t *testing.T) {
@@ -458,13 +458,7 @@ func (s *session) connected(namespace string) (sid string) {
 }
 
 // serves is that the server takes new sessions, and goes on with them.
-func (e *echoServer) serves(t *testing.T) {
-	t.Helper()
-	steadily(t, e.takesOthers)
-}
-
-// takesOthers is serves inside of a story.
-func (e *echoServer) takesOthers(t testing.TB) {
+func (e *echoServer) serves(t testing.TB) {
 	t.Helper()
 	for _, tr := range transports {
 		s := tr.open(t, e)
@@ -488,7 +482,7 @@ func openPolling(t testing.TB, e *echoServer) *session {
 	if a.status != http.StatusOK {
 		t.Fatal(a)
 	}
-	sid := opened(t, a.body, "websocket").SID
+	sid := opened(t, e, a.body, "websocket").SID
 	p := &polling{t: t, url: e.url(pollingQuery + "&sid=" + sid)}
 	return &session{t, p, e, sid}
 }
@@ -552,7 +546,7 @@ func openWebSocket(t testing.TB, e *echoServer) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.sid = opened(t, p.data).SID
+	s.sid = opened(t, e, p.data).SID
 	return s
 }
 

@@ -94,7 +94,7 @@ func TestConnectWithAnInvalidHandshakeCloses(t *testing.T) {
 }
 
 func TestNoConnectWithinConnectTimeoutCloses(t *testing.T) {
-	onEachAtOnce(t, socketio, func(t testing.TB, open func() *session) {
+	steadilyOnEach(t, hastySocketio, func(t testing.TB, open func() *session) {
 		silent, refused := open(), open()
 		since := time.Now()
 		refused.say(text("40/random"))
@@ -122,7 +122,7 @@ func TestNoConnectWithinConnectTimeoutCloses(t *testing.T) {
 }
 
 func TestSessionThatIsConnectedOutlivesConnectTimeout(t *testing.T) {
-	onEachAtOnce(t, socketio, func(t testing.TB, open func() *session) {
+	steadilyOnEach(t, hastySocketio, func(t testing.TB, open func() *session) {
 		s := open()
 		s.connect("/custom,")
 		for since := time.Now(); time.Since(since) < connectTimeout+pingInterval; {

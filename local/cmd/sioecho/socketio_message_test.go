@@ -115,13 +115,11 @@ func TestMessagesAreAnswered(t *testing.T) {
 
 // On polling all that belongs together travels in one payload.
 func TestMessagesOfPollingShareAPayload(t *testing.T) {
-	steadily(t, func(t testing.TB) {
-		s := openPolling(t, socketio)
-		s.connect("")
-		url := s.transport.(*polling).url
-		post(t, url, `452-["message",`+attachments(2)+`]`+"\x1ebAQID\x1ebBAUG\x1e"+`421["message-with-ack"]`).is(t, 200, "ok")
-		get(t, url).is(t, 200, `452-["message-back",`+attachments(2)+`]`+"\x1ebAQID\x1ebBAUG\x1e431[]")
-	})
+	s := openPolling(t, socketio)
+	s.connect("")
+	url := s.transport.(*polling).url
+	post(t, url, `452-["message",`+attachments(2)+`]`+"\x1ebAQID\x1ebBAUG\x1e"+`421["message-with-ack"]`).is(t, 200, "ok")
+	get(t, url).is(t, 200, `452-["message-back",`+attachments(2)+`]`+"\x1ebAQID\x1ebBAUG\x1e431[]")
 }
 
 // The attachments of a packet follow it, whatever else is on its way.
@@ -147,17 +145,15 @@ func TestMessagesKeepTheirOrderAndTheirAttachments(t *testing.T) {
 
 // What separates the packets of a payload must not travel raw in one of them.
 func TestMessageWithTheSeparatorInside(t *testing.T) {
-	steadily(t, func(t testing.TB) {
-		s := openPolling(t, socketio)
-		s.connect("")
-		s.say(text(`42["message","a\u001eb"]`))
-		var got []string
-		p := s.next()
-		if err := json.Unmarshal([]byte(strings.TrimPrefix(p.data, "42")), &got); err != nil || len(got) != 2 || got[1] != "a\x1eb" {
-			t.Fatalf("heard %v: %v", p, err)
-		}
-		s.goesOn()
-	})
+	s := openPolling(t, socketio)
+	s.connect("")
+	s.say(text(`42["message","a\u001eb"]`))
+	var got []string
+	p := s.next()
+	if err := json.Unmarshal([]byte(strings.TrimPrefix(p.data, "42")), &got); err != nil || len(got) != 2 || got[1] != "a\x1eb" {
+		t.Fatalf("heard %v: %v", p, err)
+	}
+	s.goesOn()
 }
 
 func TestLongMessages(t *testing.T) {

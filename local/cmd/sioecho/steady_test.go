@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// A client has 200 ms for a pong here. On a machine that has other things to do a session may end for no fault of the
-// server's, or of the test's. So somebody feels the pulse of the servers all the time, and a story that fails while it
-// falters is told again. One that fails otherwise has failed.
+// A client of a hasty server has 200 ms for a pong. On a machine that has other things to do a session may end for no fault
+// of the server's, or of the test's. So somebody feels the pulse of the servers all the time, and a story that fails while
+// it falters is told again. One that fails otherwise has failed.
 const (
 	pulseEvery = 20 * time.Millisecond
 	falters    = 50 * time.Millisecond // between two beats, the servers' answers included
@@ -29,7 +29,7 @@ func feelPulse(ctx context.Context) {
 	tick := time.NewTicker(pulseEvery)
 	defer tick.Stop()
 	for last := time.Now(); ctx.Err() == nil; {
-		for _, e := range []*echoServer{engine, socketio} {
+		for _, e := range []*echoServer{hastyEngine, hastySocketio} {
 			_, _ = ask(ctx, http.MethodOptions, e.url(pollingQuery), "") // that it fails is for the tests to tell
 		}
 		now := time.Now()
@@ -105,10 +105,4 @@ func steadily(t *testing.T, story func(t testing.TB)) {
 		}
 		t.Logf("the machine falters; again, because of\n%s", failures)
 	}
-}
-
-// tell is a subtest that is one story.
-func tell(t *testing.T, name string, story func(t testing.TB)) {
-	t.Helper()
-	t.Run(name, func(t *testing.T) { steadily(t, story) })
 }
