@@ -109,9 +109,9 @@ func TestIntakeTellsOfLosses(t *testing.T) {
 func TestIntakeTellsOfTheLink(t *testing.T) {
 	address := freeAddress(t)
 	c := testConn(t, Options{URL: "nats://" + address})
-	changes := watch(c)
-	awaitLink(t, changes, false)
 	in := c.Intake(8)
+	changes := watch(c) // after the intake: what is heard here the intake has heard
+	awaitLink(t, changes, false)
 	is := func(wantUp, wantNews bool) {
 		t.Helper()
 		select {
