@@ -244,6 +244,8 @@ func (g *guest) event(c *crowd, frame []byte) error {
 		g.list.Store(after)
 		c.changed(before != nil && before.whole, after.whole)
 		return nil
+	case "presence": // that lists may be old for a while does not make them wrong
+		return nil
 	case "userCount":
 		return errors.New("the room has become too large for a list; the gateway's --room-list-limit must be higher")
 	default:

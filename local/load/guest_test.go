@@ -58,6 +58,7 @@ func TestGuestTakesFramesInWhateverParts(t *testing.T) {
 	const n = 9000
 	stream := serverFrame(opText, []byte(itsWelcome))
 	stream = append(stream, serverFrame(opText, everybody(n))...)
+	stream = append(stream, serverFrame(opText, []byte(`{"event":"presence","data":{"state":"degraded"}}`))...)
 	stream = append(stream, serverFrame(opText, delta(1, nil, []string{"user-0001"}, nil))...)
 	stream = append(stream, serverFrame(opText, delta(2, []string{"user-0001"}, nil, []int{1}))...)
 	for _, part := range []int{1, 7, 5000, len(stream)} {
@@ -96,7 +97,7 @@ func TestGuestTakesFramesInWhateverParts(t *testing.T) {
 			if l == nil || !l.whole || l.version != 3 || l.users[1] != 1 {
 				t.Errorf("the list is not whole at version 3: %v", l != nil)
 			}
-			if g.frames.Load() != 4 || g.lists.Load() != 3 || g.bytes.Load() != handshake+int64(len(stream)) {
+			if g.frames.Load() != 5 || g.lists.Load() != 3 || g.bytes.Load() != handshake+int64(len(stream)) {
 				t.Errorf("%d frames, %d lists, %d bytes of %d", g.frames.Load(), g.lists.Load(), g.bytes.Load()-handshake, len(stream))
 			}
 			if c.welcomed.Load() != 1 || c.content.Load() != 1 {

@@ -101,7 +101,7 @@ func (p *peer) take(t *traffic, frame []byte, now time.Duration) error {
 			t.unknown.Add(1)
 			return nil
 		}
-	case "updateUserlist", "userlistDelta":
+	case "updateUserlist", "userlistDelta", "presence": // who is there is not what a peer looks at
 		return nil
 	}
 	for k := range p.other.says {

@@ -30,8 +30,10 @@ func TestPeerTakesEachMessageOnceAndInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := callee.take(traffic, []byte(`{"event":"userlistDelta","data":{}}`), 0); err != nil {
-		t.Fatal(err)
+	for _, frame := range []string{`{"event":"userlistDelta","data":{}}`, `{"event":"presence","data":{"state":"degraded"}}`} {
+		if err := callee.take(traffic, []byte(frame), 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if callee.received.Load() != 4 || latency.count() != 4 || latency.max() != 2*at {
 		t.Errorf("received %d, booked %d, max %v", callee.received.Load(), latency.count(), latency.max())
