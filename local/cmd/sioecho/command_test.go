@@ -36,7 +36,10 @@ func TestCommandSaysWhereItListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Kill)
-	e := &echoServer{mode: "socketio", addr: addr, path: "/socket.io/", pingTimeout: pingTimeout, process: p} // the mode it has by itself
+	e := &echoServer{
+		mode: "socketio", // which it has by itself
+		addr: addr, path: "/socket.io/", pingInterval: pingInterval, pingTimeout: pingTimeout, process: p,
+	}
 	e.serves(t)
 	client.CloseIdleConnections()
 	if err := e.stop(limited(t)); err != nil {

@@ -29,14 +29,17 @@ const patience = 30 * time.Second
 // asMain makes this program the echo server itself, race detector included.
 const asMain = "SIOECHO_TEST_AS_MAIN"
 
-// patient, as the first argument, makes that a server which waits for its clients.
+// patient, as the first argument, makes that a server which waits for its clients, and has nothing to ask them for so long
+// that no ping comes between what a test says and the answer.
 const patient = "patient"
+
+const patientInterval = patience / 4 // session.ends has three of them before the patience for a CONNECT is over
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asMain) != "" {
 		if len(os.Args) > 1 && os.Args[1] == patient {
 			os.Args = slices.Delete(os.Args, 1, 2)
-			options.PingTimeout, connectTime = patience, patience
+			options.PingInterval, options.PingTimeout, connectTime = patientInterval, patience, patience
 		}
 		if err := serveInsides(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -103,12 +106,13 @@ func (w withServers) Run() (code int) {
 
 // echoServer is a running echo server.
 type echoServer struct {
-	mode        string
-	pingTimeout time.Duration
-	addr        string
-	path        string
-	inside      string // the URL of its insides
-	process     *proc.Process
+	mode         string
+	pingInterval time.Duration
+	pingTimeout  time.Duration
+	addr         string
+	path         string
+	inside       string // the URL of its insides
+	process      *proc.Process
 }
 
 // startEcho starts a server, with further arguments before its own.
@@ -128,11 +132,11 @@ func startEcho(ctx context.Context, mode string, first ...string) (*echoServer, 
 	_, rest, _ := strings.Cut(p.Output(), insidePrefix)
 	inside, _, _ := strings.Cut(rest, "\n")
 	path := map[string]string{"engine": "/engine.io/", "socketio": "/socket.io/"}[mode]
-	timeout := pingTimeout
+	interval, timeout := pingInterval, pingTimeout
 	if slices.Contains(first, patient) {
-		timeout = patience
+		interval, timeout = patientInterval, patience
 	}
-	return &echoServer{mode, timeout, addr, path, inside, p}, nil
+	return &echoServer{mode, interval, timeout, addr, path, inside, p}, nil
 }
 
 // stop ends the server, which must go without complaint: no panic (net/http survives them, and writes them down) and no race

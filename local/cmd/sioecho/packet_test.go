@@ -38,7 +38,7 @@ func opened(t testing.TB, e *echoServer, raw string, upgrades ...string) opening
 		t.Errorf("open packet %q has more than it should", raw)
 	}
 	if len(o.SID) < 16 || o.Upgrades == nil || strings.Join(o.Upgrades, " ") != strings.Join(upgrades, " ") ||
-		o.PingInterval != int(pingInterval.Milliseconds()) || o.PingTimeout != int(e.pingTimeout.Milliseconds()) || o.MaxPayload != maxPayload {
+		o.PingInterval != int(e.pingInterval.Milliseconds()) || o.PingTimeout != int(e.pingTimeout.Milliseconds()) || o.MaxPayload != maxPayload {
 		t.Fatalf("open packet %q", raw)
 	}
 	return o
