@@ -291,7 +291,7 @@ func TestEventsWithUnusualNamesAreOrdinary(t *testing.T) {
 
 // Attachments may take their time. Heartbeats go on meanwhile.
 func TestAttachmentsThatNeverCome(t *testing.T) {
-	steadilyOnEach(t, hastySocketio, func(t testing.TB, open func() *session) {
+	onEach(t, socketio, func(t testing.TB, open func() *session) {
 		s := open()
 		s.connect("")
 		s.say(text(`452-["message",`+attachments(2)+`]`), binary("\x01"))
@@ -306,8 +306,8 @@ func TestAttachmentsThatNeverCome(t *testing.T) {
 		s.say(text(`451-["message",` + attachments(1) + `]`))
 		s.say(text("1"))
 		s.ends()
-		s.e.serves(t)
 	})
+	socketio.serves(t)
 }
 
 // What is unusual but whole may be taken or not. It disturbs nothing.

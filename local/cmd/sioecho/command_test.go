@@ -36,10 +36,7 @@ func TestCommandSaysWhereItListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Kill)
-	e := &echoServer{
-		mode: "socketio", // which it has by itself
-		addr: addr, path: "/socket.io/", pingInterval: pingInterval, pingTimeout: pingTimeout, process: p,
-	}
+	e := &echoServer{times: manners[hasty], mode: "socketio", addr: addr, path: "/socket.io/", process: p} // the mode it has by itself
 	e.serves(t)
 	client.CloseIdleConnections()
 	if err := e.stop(limited(t)); err != nil {
@@ -81,7 +78,7 @@ func TestCommandRefusesWhatItDoesNotKnow(t *testing.T) {
 func TestServerEndsInOrder(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, shared *echoServer) {
-		e := own(t, shared.mode, patient)
+		e := own(t, shared.mode, quiet)
 		s, ws, upgraded := openPolling(t, e), openWebSocket(t, e), openPolling(t, e)
 		s.ready()
 		ws.ready()

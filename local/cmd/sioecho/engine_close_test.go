@@ -8,7 +8,7 @@ import (
 )
 
 func TestClientClosesAPollingSession(t *testing.T) {
-	both(t, func(t *testing.T, e *echoServer) {
+	inQuiet(t, func(t *testing.T, e *echoServer) {
 		// The close packet may overtake the poll, which then comes too late: again.
 		for range 20 {
 			url := openPolling(t, e).transport.(*polling).url

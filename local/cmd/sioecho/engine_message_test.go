@@ -19,7 +19,7 @@ func TestMessagesOfPollingAreSentAndReceived(t *testing.T) {
 		"text outside of ASCII":     "4h\u00e9llo \u20ac \U0001f642 \u2028 \x00",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := openPolling(t, engine)
+			s := openPolling(t, quietEngine)
 			url := s.transport.(*polling).url
 			a := post(t, url, payload)
 			a.is(t, http.StatusOK, "ok")
@@ -51,7 +51,7 @@ func TestMessagesOfWebSocketAreSentAndReceived(t *testing.T) {
 }
 
 func TestMessageReleasesAWaitingPoll(t *testing.T) {
-	s := openPolling(t, engine)
+	s := openPolling(t, quietEngine)
 	poll := waiting(t, s.transport.(*polling).url)
 	s.say(text("4hello"))
 	poll.answer(t).is(t, http.StatusOK, "4hello")
@@ -97,7 +97,7 @@ func TestSessionIsClosedUponAnInvalidPacket(t *testing.T) {
 }
 
 func TestSessionIsClosedUponDuplicatePolls(t *testing.T) {
-	both(t, func(t *testing.T, e *echoServer) {
+	inQuiet(t, func(t *testing.T, e *echoServer) {
 		url := openPolling(t, e).transport.(*polling).url
 		first := waiting(t, url)
 		second := waiting(t, url+"&t=second")

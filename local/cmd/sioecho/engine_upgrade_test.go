@@ -17,7 +17,7 @@ func probe(t testing.TB, s *session) *session {
 }
 
 func TestUpgradeFromPollingToWebSocket(t *testing.T) {
-	both(t, func(t *testing.T, e *echoServer) {
+	inQuiet(t, func(t *testing.T, e *echoServer) {
 		t.Run("before a poll", func(t *testing.T) {
 			s := openPolling(t, e)
 			ws := probe(t, s)
@@ -73,7 +73,7 @@ func TestUpgradedSessionIsKeptByHeartbeats(t *testing.T) {
 
 // What the server has for the client waits for the new transport, or comes by the old one, but never twice and in order.
 func TestUpgradeLosesNoMessage(t *testing.T) {
-	s := openPolling(t, engine)
+	s := openPolling(t, quietEngine)
 	s.say(texts("4one")...)
 	s.hears(texts("4one")...)
 	ws := probe(t, s)

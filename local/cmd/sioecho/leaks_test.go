@@ -142,7 +142,7 @@ func (s *session) leave() { s.transport.(socket).Close() }
 func TestRudeSessionsLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, shared *echoServer) {
-		e := own(t, shared.mode)
+		e := own(t, shared.mode, hasty)
 		fresh := e.settled(t, insides{1 << 30, 100, 100})
 		const each = 20
 		e.misbehave(t, each)

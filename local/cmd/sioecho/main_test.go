@@ -29,17 +29,28 @@ const patience = 30 * time.Second
 // asMain makes this program the echo server itself, race detector included.
 const asMain = "SIOECHO_TEST_AS_MAIN"
 
-// patient, as the first argument, makes that a server which waits for its clients, and has nothing to ask them for so long
-// that no ping comes between what a test says and the answer.
-const patient = "patient"
+// A hasty server is as the documents ask. The others' manner is their first argument.
+const (
+	hasty   = ""
+	patient = "patient" // waits for its clients
+	quiet   = "quiet"   // is patient and, for as long, sends no ping: a poll is answered by what the test is about
+)
 
-const patientInterval = patience / 4 // session.ends has three of them before the patience for a CONNECT is over
+// times are what a server's manner is made of.
+type times struct{ pingInterval, pingTimeout, connectTimeout time.Duration }
+
+var manners = map[string]times{
+	hasty:   {pingInterval, pingTimeout, connectTimeout},
+	patient: {pingInterval, patience, patience},
+	quiet:   {patience, patience, patience},
+}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asMain) != "" {
-		if len(os.Args) > 1 && os.Args[1] == patient {
+		if len(os.Args) > 1 && (os.Args[1] == patient || os.Args[1] == quiet) {
+			have := manners[os.Args[1]]
 			os.Args = slices.Delete(os.Args, 1, 2)
-			options.PingInterval, options.PingTimeout, connectTime = patientInterval, patience, patience
+			options.PingInterval, options.PingTimeout, connectTime = have.pingInterval, have.pingTimeout, have.connectTimeout
 		}
 		if err := serveInsides(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -53,8 +64,8 @@ func TestMain(m *testing.M) {
 
 // The servers that the tests share, each a process of its own: a black box. Those that are as the documents ask have 200 ms
 // for a pong, and so have the tests of such times. All others have patient servers: no machine is too slow for what they are
-// about.
-var engine, socketio, hastyEngine, hastySocketio *echoServer
+// about. Those that know the whole answer of a poll have quiet ones: on a slow machine it might be a ping.
+var engine, socketio, hastyEngine, hastySocketio, quietEngine, quietSocketio *echoServer
 
 // withServers are the tests between the servers' start and their end, which must be in order.
 type withServers struct{ m *testing.M }
@@ -70,14 +81,16 @@ func (w withServers) Run() (code int) {
 	for _, s := range []struct {
 		server **echoServer
 		mode   string
-		first  []string
+		manner string
 	}{
-		{&engine, "engine", []string{patient}},
-		{&socketio, "socketio", []string{patient}},
-		{&hastyEngine, "engine", nil},
-		{&hastySocketio, "socketio", nil},
+		{&engine, "engine", patient},
+		{&socketio, "socketio", patient},
+		{&hastyEngine, "engine", hasty},
+		{&hastySocketio, "socketio", hasty},
+		{&quietEngine, "engine", quiet},
+		{&quietSocketio, "socketio", quiet},
 	} {
-		e, err := startEcho(context.Background(), s.mode, s.first...)
+		e, err := startEcho(context.Background(), s.mode, s.manner)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -106,17 +119,15 @@ func (w withServers) Run() (code int) {
 
 // echoServer is a running echo server.
 type echoServer struct {
-	mode         string
-	pingInterval time.Duration
-	pingTimeout  time.Duration
-	addr         string
-	path         string
-	inside       string // the URL of its insides
-	process      *proc.Process
+	times
+	mode    string
+	addr    string
+	path    string
+	inside  string // the URL of its insides
+	process *proc.Process
 }
 
-// startEcho starts a server, with further arguments before its own.
-func startEcho(ctx context.Context, mode string, first ...string) (*echoServer, error) {
+func startEcho(ctx context.Context, mode, manner string) (*echoServer, error) {
 	addr, err := proc.FreeAddress()
 	if err != nil {
 		return nil, err
@@ -125,18 +136,18 @@ func startEcho(ctx context.Context, mode string, first ...string) (*echoServer, 
 	if err != nil {
 		return nil, err
 	}
-	p := proc.New(proc.Spec{Name: "sioecho " + mode, Path: self, Args: append(first, "-addr", addr, "-mode", mode), Ready: proc.Listening(addr)})
+	args := []string{"-addr", addr, "-mode", mode}
+	if manner != hasty {
+		args = slices.Insert(args, 0, manner)
+	}
+	p := proc.New(proc.Spec{Name: "sioecho " + mode, Path: self, Args: args, Ready: proc.Listening(addr)})
 	if err := p.Start(ctx); err != nil {
 		return nil, err
 	}
 	_, rest, _ := strings.Cut(p.Output(), insidePrefix)
 	inside, _, _ := strings.Cut(rest, "\n")
 	path := map[string]string{"engine": "/engine.io/", "socketio": "/socket.io/"}[mode]
-	interval, timeout := pingInterval, pingTimeout
-	if slices.Contains(first, patient) {
-		interval, timeout = patientInterval, patience
-	}
-	return &echoServer{mode, interval, timeout, addr, path, inside, p}, nil
+	return &echoServer{manners[manner], mode, addr, path, inside, p}, nil
 }
 
 // stop ends the server, which must go without complaint: no panic (net/http survives them, and writes them down) and no race
@@ -154,9 +165,9 @@ func (e *echoServer) stop(ctx context.Context) error {
 }
 
 // own is a server for one test only.
-func own(t testing.TB, mode string, first ...string) *echoServer {
+func own(t testing.TB, mode, manner string) *echoServer {
 	t.Helper()
-	e, err := startEcho(t.Context(), mode, first...)
+	e, err := startEcho(t.Context(), mode, manner)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,6 +190,12 @@ func both(t *testing.T, test func(t *testing.T, e *echoServer)) {
 func inHaste(t *testing.T, test func(t *testing.T, e *echoServer)) {
 	t.Helper()
 	onThese(t, test, hastyEngine, hastySocketio)
+}
+
+// inQuiet is both, without a ping.
+func inQuiet(t *testing.T, test func(t *testing.T, e *echoServer)) {
+	t.Helper()
+	onThese(t, test, quietEngine, quietSocketio)
 }
 
 func onThese(t *testing.T, test func(t *testing.T, e *echoServer), servers ...*echoServer) {

@@ -3,7 +3,7 @@ package main
 import "testing"
 
 func TestDisconnectFromTheMainNamespaceKeepsTheConnection(t *testing.T) {
-	steadilyOnEach(t, hastySocketio, func(t testing.TB, open func() *session) {
+	onEach(t, socketio, func(t testing.TB, open func() *session) {
 		s := open()
 		first := s.connect("")
 		s.say(text("41"))
